@@ -1,0 +1,3 @@
+// Package contract holds the types that cross the API. It imports nothing of
+// this module and decides nothing.
+package contract

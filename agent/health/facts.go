@@ -1,0 +1,44 @@
+package health
+
+import (
+	"authbridge/agent/contract"
+)
+
+// Facts is what the sources have seen, as plain values.
+type Facts struct {
+	// OS is a GOOS value.
+	OS      string
+	Sources []contract.Source
+	Readers []contract.Reader // without Checks
+	Cards   []Card
+	Keys    []Key
+}
+
+// Card is a smartcard that was read, or tried to be.
+type Card struct {
+	contract.Authenticator // without Checks
+	ATR                    []byte
+	// PIV is whether SELECT of the PIV application succeeded.
+	PIV bool
+	// Certificates are those that could be read; Missing and Malformed name
+	// the slots (9A, 9C) that hold none, or something that is none.
+	Certificates []contract.Certificate
+	Missing      []string
+	Malformed    []string
+}
+
+// Key is a security key that is plugged, opened or not.
+type Key struct {
+	contract.Authenticator // without Checks
+	// Info is nil until getInfo was answered.
+	Info *KeyInfo
+}
+
+// KeyInfo is what authenticatorGetInfo says that health needs (CTAP 2.1, 6.4).
+type KeyInfo struct {
+	FIDO2          bool  // a FIDO_2_x version is listed
+	ClientPIN      *bool // option clientPin: nil not supported, false not set
+	UV             *bool // option uv: nil not supported, false not configured
+	ForcePINChange bool
+	CCID           bool // the same device also has a smartcard interface
+}

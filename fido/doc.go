@@ -1,0 +1,4 @@
+// Package fido talks to security keys over 64-byte HID reports: which are
+// plugged, what they say of themselves, how many PIN tries they have left. It
+// never sends a PIN by itself and knows nothing of the daemon.
+package fido
