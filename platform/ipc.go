@@ -1,0 +1,35 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+// Peer is who is on the other end of a local connection, as the operating
+// system says.
+type Peer struct {
+	UID string // numeric user id, or SID on Windows
+	PID int    // 0 where the system does not tell
+}
+
+// ErrInUse is returned by Listen where a living process has that address.
+var ErrInUse = errors.New("another process listens there")
+
+// ErrNotLocal is returned by PeerOf for connections that carry no identity.
+var ErrNotLocal = errors.New("the connection carries no operating system identity")
+
+// Listen opens the local address (see [SocketIn]) for this user alone. A
+// socket that a dead daemon left is replaced; a living one is ErrInUse. The
+// folder is made 0700; one that others may write to is refused.
+func Listen(address string) (net.Listener, error) { return listen(address) }
+
+// Dial connects to a local address. On Unix the socket must belong to this
+// user or root, since another user could have bound it first.
+func Dial(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, address) }
+
+// PeerOf says who is at the other end of a connection from Listen.
+func PeerOf(conn net.Conn) (Peer, error) { return peerOf(conn) }
+
+// Self is this process as a Peer.
+func Self() (Peer, error) { return self() }

@@ -1,0 +1,69 @@
+package platform
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+)
+
+// Paths says where a user's own daemon keeps what it has.
+type Paths struct {
+	State   string // folder, 0700: database, socket, token, virtual devices
+	Config  string // file; it need not exist
+	Runtime string // folder for the socket in its usual place
+}
+
+// UserPaths are the paths of the current user.
+func UserPaths() Paths {
+	return userPaths(runtime.GOOS, os.Getenv, homeDir(), os.Getuid())
+}
+
+// homeDir is the home folder, or the temporary folder where there is none
+// (a container without HOME): a daemon must be able to start there too.
+func homeDir() string {
+	if home, err := os.UserHomeDir(); err == nil {
+		return home
+	}
+	return filepath.Join(os.TempDir(), "authbridge-"+strconv.Itoa(os.Getuid()))
+}
+
+// userPaths takes GOOS as a value so that each policy is tested everywhere.
+func userPaths(goos string, env func(string) string, home string, uid int) Paths {
+	or := func(name, otherwise string) string {
+		if v := env(name); filepath.IsAbs(v) {
+			return v
+		}
+		return otherwise
+	}
+	switch goos {
+	case "windows":
+		local := or("LocalAppData", filepath.Join(home, "AppData", "Local"))
+		roaming := or("AppData", filepath.Join(home, "AppData", "Roaming"))
+		return Paths{
+			State:   filepath.Join(local, "authbridge"),
+			Config:  filepath.Join(roaming, "authbridge", "config.toml"),
+			Runtime: filepath.Join(local, "authbridge"),
+		}
+	case "darwin":
+		support := filepath.Join(home, "Library", "Application Support", "authbridge")
+		return Paths{State: support, Config: filepath.Join(support, "config.toml"), Runtime: support}
+	default: // XDG base directory specification
+		state := filepath.Join(or("XDG_STATE_HOME", filepath.Join(home, ".local", "state")), "authbridge")
+		run := state
+		if dir := env("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+			run = filepath.Join(dir, "authbridge")
+		} else if uid == 0 {
+			run = "/run/authbridge"
+		}
+		return Paths{
+			State:   state,
+			Config:  filepath.Join(or("XDG_CONFIG_HOME", filepath.Join(home, ".config")), "authbridge", "config.toml"),
+			Runtime: run,
+		}
+	}
+}
+
+// SocketIn is the address of the daemon that keeps its state in dir: a Unix
+// socket, or the name of a pipe.
+func SocketIn(dir string) string { return socketIn(runtime.GOOS, dir) }

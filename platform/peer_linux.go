@@ -1,0 +1,31 @@
+package platform
+
+import (
+	"net"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerOf asks SO_PEERCRED, which the kernel fixed when the peer connected.
+func peerOf(conn net.Conn) (Peer, error) {
+	c, ok := conn.(*net.UnixConn)
+	if !ok {
+		return Peer{}, ErrNotLocal
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return Peer{}, err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return Peer{}, err
+	}
+	if credErr != nil {
+		return Peer{}, credErr
+	}
+	return Peer{UID: strconv.FormatUint(uint64(cred.Uid), 10), PID: int(cred.Pid)}, nil
+}
