@@ -1,0 +1,61 @@
+SHELL := bash
+.DEFAULT_GOAL := help
+BIN := .bin
+GOLANGCI := v2.15.0
+GOFUMPT := v0.12.0
+GOVULNCHECK := v1.9.0
+FUZZTIME ?= 20s
+export GOFLAGS ?=
+
+.PHONY: help run build test e2e bench fuzz lint fmt clean
+
+help: ## what can be made here
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## build, start the daemon on the embedded default, show the verdicts
+	@scripts/need build
+	@$(MAKE) --no-print-directory build
+	@scripts/run
+
+build: ## bin/authbridge
+	@go build -trimpath -ldflags "-s -w -X main.version=$$(scripts/version)" -o bin/authbridge ./cmd/authbridge
+
+test: ## all tests with -race, a real pcscd among them; then the pure ones without cgo
+	@scripts/need build test
+	go vet ./...
+	go test -race -timeout 15m ./...
+	CGO_ENABLED=0 go test -timeout 10m ./agent/... ./pcsc/... ./fido/... ./platform/... ./cmd/...
+	@scripts/cross
+
+e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time)
+	@scripts/need build test e2e
+	go test -tags e2e -count=1 -timeout 40m -v ./e2e/...
+
+bench: ## the figures of docs/performance.md, beside the Debian peers, as ratios of one run
+	@scripts/need build test bench
+	scripts/bench
+
+fuzz: ## every fuzz target for FUZZTIME (20s) each
+	@scripts/need build
+	scripts/fuzz $(FUZZTIME)
+
+lint: $(BIN)/golangci-lint $(BIN)/gofumpt $(BIN)/govulncheck ## format, linters with the import arrows, tidy go.mod, known vulnerabilities
+	@scripts/need build
+	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -l .; echo "not formatted: make fmt"; exit 1; }
+	$(BIN)/golangci-lint run ./...
+	GOOS=windows CGO_ENABLED=0 $(BIN)/golangci-lint run ./...
+	go mod tidy -diff
+	scripts/vulncheck $(BIN)/govulncheck
+
+fmt: $(BIN)/gofumpt ## format all Go files
+	$(BIN)/gofumpt -l -w .
+
+clean: ## remove what was built
+	rm -rf bin dist $(BIN) e2e/guest/.cache
+
+$(BIN)/golangci-lint:
+	GOBIN=$(CURDIR)/$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+$(BIN)/gofumpt:
+	GOBIN=$(CURDIR)/$(BIN) go install mvdan.cc/gofumpt@$(GOFUMPT)
+$(BIN)/govulncheck:
+	GOBIN=$(CURDIR)/$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)

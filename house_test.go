@@ -1,0 +1,210 @@
+// Package house_test holds the arrows of the house: what may import what.
+package house_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pkg is what `go list -json` says of a package.
+type pkg struct {
+	ImportPath string
+	Doc        string
+	GoFiles    []string
+	CgoFiles   []string
+	Imports    []string
+	Deps       []string
+	Dir        string
+}
+
+func list(t *testing.T, goos string, args ...string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Doc,GoFiles,CgoFiles,Imports,Deps,Dir"}, args...)...)
+	cmd.Env = append(os.Environ(), "GOOS="+goos)
+	if goos != "linux" {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []pkg
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// arrows say which packages of ours a package may import, by path prefix
+// below the module. A package that no row names may import nothing of ours.
+var arrows = []struct {
+	from string
+	to   []string
+}{
+	{"pcsc/apdu", nil},
+	{"pcsc/piv", []string{"pcsc/apdu"}},
+	{"pcsc/vcard", []string{"pcsc"}},
+	{"pcsc", []string{"pcsc"}},
+	{"fido/vkey", []string{"fido"}},
+	{"fido", nil},
+	{"agent/contract", nil},
+	{"agent/failure", nil},
+	{"agent/health", []string{"agent/contract", "agent/failure"}},
+	{"agent/assurance", []string{"agent/contract", "agent/failure", "agent/health"}},
+	{"agent/store", []string{"agent/contract", "agent/failure"}},
+	{"agent/inventory", []string{"agent/contract", "agent/failure", "agent/health", "agent/assurance", "agent/store", "pcsc", "fido"}},
+	{"agent/virtual", []string{"agent/contract", "agent/failure", "pcsc", "fido"}},
+	{"agent/client", []string{"agent/contract", "platform"}},
+	{"agent/api", []string{"agent"}},
+	{"platform", nil},
+	{"cmd/authbridge", []string{"agent/client", "agent/contract", "agent/failure", "platform"}},
+	{"e2e", []string{"agent", "fido", "pcsc", "platform", "e2e"}},
+}
+
+// composition is the one file that may import everything.
+const composition = "cmd/authbridge/wire.go"
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	t.Parallel()
+	for _, goos := range []string{"linux", "windows", "darwin"} {
+		for _, p := range list(t, goos, "./...") {
+			from, ours := strings.CutPrefix(p.ImportPath, "authbridge/")
+			if !ours || strings.HasSuffix(from, "_test") {
+				continue
+			}
+			allowed, named := arrowOf(from)
+			if !named {
+				t.Errorf("%s has no row in the table of arrows", from)
+				continue
+			}
+			imports := p.Imports
+			if from == path.Dir(composition) {
+				imports = importsWithout(t, p, path.Base(composition))
+			}
+			for _, to := range imports {
+				to, ours := strings.CutPrefix(to, "authbridge/")
+				if ours && !slices.ContainsFunc(allowed, func(a string) bool { return to == a || strings.HasPrefix(to, a+"/") }) {
+					t.Errorf("%s (%s) must not import %s", from, goos, to)
+				}
+			}
+		}
+	}
+}
+
+func arrowOf(from string) (to []string, named bool) {
+	for _, a := range arrows {
+		if from == a.from || strings.HasPrefix(from, a.from+"/") {
+			return a.to, true
+		}
+	}
+	return nil, false
+}
+
+// importsWithout lists what the files of a package import, but for one file.
+func importsWithout(t *testing.T, p pkg, except string) []string {
+	t.Helper()
+	var all []string
+	for _, f := range slices.Concat(p.GoFiles, p.CgoFiles) {
+		if f != except {
+			all = append(all, importsOf(t, filepath.Join(p.Dir, f))...)
+		}
+	}
+	return all
+}
+
+func importsOf(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := make([]string, len(parsed.Imports))
+	for i, s := range parsed.Imports {
+		paths[i] = strings.Trim(s.Path.Value, `"`)
+	}
+	return paths
+}
+
+// once says which file alone may import a library whose types or traps must
+// go no further.
+var once = map[string]int{
+	"github.com/ebfe/scard":                    1,
+	"github.com/go-ctap/ctaphid/pkg/ctap":      2,
+	"github.com/go-ctap/ctaphid/pkg/ctaphid":   2,
+	"github.com/go-ctap/ctaphid/pkg/ctaptypes": 2,
+	"github.com/go-ctap/ctaphid/pkg/device":    0,
+}
+
+func TestLibrariesWithTrapsAreImportedOnce(t *testing.T) {
+	t.Parallel()
+	for _, goos := range []string{"linux", "windows"} {
+		users := map[string][]string{}
+		for _, p := range list(t, goos, "./...") {
+			for _, f := range slices.Concat(p.GoFiles, p.CgoFiles) {
+				for _, imp := range importsOf(t, filepath.Join(p.Dir, f)) {
+					if _, held := once[imp]; held {
+						users[imp] = append(users[imp], path.Join(p.ImportPath, f))
+					}
+				}
+			}
+		}
+		for lib, most := range once {
+			if len(users[lib]) > most {
+				t.Errorf("%s: %s is imported by %d files, at most %d may: %v", goos, lib, len(users[lib]), most, users[lib])
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "linux", "./...") {
+		if len(p.GoFiles)+len(p.CgoFiles) > 0 && p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+func TestTheDaemonLinksNoTemplatesAndNoPrometheus(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "linux", "./cmd/authbridge") {
+		for _, dep := range p.Deps {
+			if dep == "text/template" || dep == "html/template" || strings.HasPrefix(dep, "github.com/prometheus/") {
+				t.Errorf("the daemon links %s: see docs/adr/0002-libraries.md", dep)
+			}
+		}
+	}
+}
+
+func TestTheClientsOpenNothingOfTheServer(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "linux", "./agent/client") {
+		for _, dep := range p.Deps {
+			for _, server := range []string{"authbridge/agent/api", "authbridge/agent/inventory", "authbridge/agent/store", "authbridge/pcsc", "authbridge/fido"} {
+				if dep == server {
+					t.Errorf("the client links %s", dep)
+				}
+			}
+		}
+	}
+}
