@@ -1,0 +1,102 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The kinds of failure, for errors.Is.
+var (
+	// ErrCorrupt: the file is no SQLite database, or a damaged one.
+	ErrCorrupt = errors.New("the database is damaged")
+	// ErrForeign: the file is a sound database of another program.
+	ErrForeign = errors.New("the database belongs to another program")
+	// ErrLocked: another process writes to it.
+	ErrLocked = errors.New("the database is locked by another process")
+	// ErrNewer: it was written by a newer version of this program.
+	ErrNewer = errors.New("the database was written by a newer version")
+	// ErrFull: the disk is full.
+	ErrFull = errors.New("the disk is full")
+	// ErrForbidden: the file or its folder may not be written.
+	ErrForbidden = errors.New("the database may not be written")
+	// ErrNotFound: there is no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: there is such a row already.
+	ErrExists = errors.New("exists already")
+)
+
+// remedies says what a person can do about each kind.
+var remedies = []struct {
+	kind error
+	text string
+}{
+	{ErrCorrupt, "Stop the daemon, move the file and its -wal and -shm neighbours away and start again; tokens must then be made anew."},
+	{ErrForeign, "Choose another folder with --state-dir."},
+	{ErrLocked, "Stop the other daemon or program that has this state folder open, or choose another folder with --state-dir."},
+	{ErrNewer, "Start the newer version of authbridge, or choose another folder with --state-dir."},
+	{ErrFull, "Free some disk space; the daemon goes on by itself."},
+	{ErrForbidden, "Give the daemon's user write access to the state folder, or choose another with --state-dir."},
+}
+
+// Error is a failure of the database.
+type Error struct {
+	Op   string // what was tried
+	Path string
+	Kind error // one of the sentinels, nil where none fits
+	Err  error // what SQLite or the system said
+}
+
+// Error says what was tried and what came of it.
+func (e *Error) Error() string {
+	if e.Kind == nil {
+		return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Err)
+	}
+	return fmt.Sprintf("%s %s: %v: %v", e.Op, e.Path, e.Kind, e.Err)
+}
+
+// Unwrap gives the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Kind == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// Remedy is one sentence on what to do.
+func (e *Error) Remedy() string {
+	for _, r := range remedies {
+		if errors.Is(e.Kind, r.kind) {
+			return r.text
+		}
+	}
+	return "Look at the disk and the rights of the state folder, and start again."
+}
+
+// kindOf tells a failure by SQLite's primary result code (the low byte of the
+// extended code, https://www.sqlite.org/rescode.html) or the system's error.
+func kindOf(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return ErrForbidden
+	}
+	var sqliteErr *sqlite.Error
+	if !errors.As(err, &sqliteErr) {
+		return nil
+	}
+	switch sqliteErr.Code() & 0xFF {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return ErrCorrupt
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return ErrLocked
+	case sqlite3.SQLITE_FULL:
+		return ErrFull
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
+		return ErrForbidden
+	case sqlite3.SQLITE_CONSTRAINT:
+		return ErrExists
+	}
+	return nil
+}
