@@ -6,12 +6,15 @@ import (
 )
 
 type getAssertionRequest struct {
-	RPID              string       `cbor:"1,keyasint"`
-	ClientDataHash    []byte       `cbor:"2,keyasint"`
-	AllowList         []descriptor `cbor:"3,keyasint"`
-	Options           options      `cbor:"5,keyasint"`
-	PinUvAuthParam    []byte       `cbor:"6,keyasint"`
-	PinUvAuthProtocol *uint64      `cbor:"7,keyasint"`
+	RPID           string       `cbor:"1,keyasint"`
+	ClientDataHash []byte       `cbor:"2,keyasint"`
+	AllowList      []descriptor `cbor:"3,keyasint"`
+	Extensions     struct {
+		HMACSecret *hmacSecretInput `cbor:"hmac-secret"`
+	} `cbor:"4,keyasint"`
+	Options           options `cbor:"5,keyasint"`
+	PinUvAuthParam    []byte  `cbor:"6,keyasint"`
+	PinUvAuthProtocol *uint64 `cbor:"7,keyasint"`
 }
 
 func (r *getAssertionRequest) complete() status {
@@ -72,6 +75,9 @@ func (a *authenticator) getAssertion(now time.Time, params []byte) result {
 	}
 	// Step 9.
 	if req.Options.UP != nil && !*req.Options.UP {
+		if req.Extensions.HMACSecret != nil { // needs a touch (CTAP 2.1, 12.5)
+			return fails(CTAP2_ERR_UNSUPPORTED_OPTION)
+		}
 		return result{reply: a.first(now, &req, usable, flags)}
 	}
 	return result{touch: func(now time.Time, touched bool) []byte {
@@ -154,11 +160,20 @@ type assertion struct {
 // told; the names only where the user must choose between several, and was
 // verified (CTAP 2.1, 6.2.2 step 12 and the response's user member).
 func (a *authenticator) assert(req *getAssertionRequest, l *located, flags byte, several bool) (*assertion, status) {
+	extensions := map[string]any{}
+	if in := req.Extensions.HMACSecret; in != nil {
+		out, s := a.hmacSecret(in, l.id, flags&flagUV != 0)
+		if s != CTAP2_OK {
+			return nil, s
+		}
+		extensions["hmac-secret"] = out
+	}
 	count, err := a.mem.sign()
 	if err != nil {
 		return nil, CTAP1_ERR_OTHER
 	}
 	data := a.authData(sha256.Sum256([]byte(req.RPID)), flags, count)
+	data = a.withExtensions(data, extensions)
 	sig, err := l.sign(data, req.ClientDataHash)
 	if err != nil {
 		return nil, CTAP1_ERR_OTHER

@@ -34,6 +34,7 @@ type authenticator struct {
 	// mismatches are consecutive wrong PINs since power up.
 	mismatches int
 	next       *nextAssertion
+	managing   *enumeration
 }
 
 // result is what became of a command: an answer, or the wish for a touch and
@@ -65,6 +66,9 @@ func (a *authenticator) command(now time.Time, message []byte) result {
 	if cmd != authenticatorGetNextAssertion {
 		a.next = nil
 	}
+	if cmd != authenticatorCredentialManagement {
+		a.managing = nil
+	}
 	switch cmd {
 	case authenticatorMakeCredential:
 		return a.makeCredential(now, params)
@@ -76,6 +80,8 @@ func (a *authenticator) command(now time.Time, message []byte) result {
 		return result{reply: a.getInfo()}
 	case authenticatorClientPIN:
 		return result{reply: a.clientPIN(now, params)}
+	case authenticatorCredentialManagement:
+		return result{reply: a.manage(params)}
 	case authenticatorReset:
 		return a.reset(now)
 	case authenticatorSelection:
@@ -112,11 +118,11 @@ func (a *authenticator) getInfo() []byte {
 		RemainingDiscoverableCredentials int             `cbor:"20,keyasint"`
 	}{
 		Versions:   []string{"FIDO_2_0", "FIDO_2_1"},
-		Extensions: []string{"credProtect"},
+		Extensions: []string{"credProtect", "hmac-secret"},
 		AAGUID:     []byte(AAGUID),
 		Options: map[string]bool{
 			"rk": true, "up": true, "plat": false, "clientPin": a.pinSet(),
-			"pinUvAuthToken": true, "makeCredUvNotRqd": true,
+			"pinUvAuthToken": true, "makeCredUvNotRqd": true, "credMgmt": true,
 		},
 		MaxMsgSize:                       maxMsgSize,
 		PinUvAuthProtocols:               []int{2, 1},

@@ -43,6 +43,7 @@ type makeCredentialRequest struct {
 	ExcludeList      []descriptor `cbor:"5,keyasint"`
 	Extensions       struct {
 		CredProtect *uint64 `cbor:"credProtect"`
+		HMACSecret  *bool   `cbor:"hmac-secret"`
 	} `cbor:"6,keyasint"`
 	Options               options `cbor:"7,keyasint"`
 	PinUvAuthParam        []byte  `cbor:"8,keyasint"`
@@ -201,6 +202,9 @@ func (a *authenticator) create(req *makeCredentialRequest, rk bool, flags byte) 
 	if p := req.Extensions.CredProtect; p != nil && *p >= userVerificationOptional && *p <= userVerificationRequired {
 		protect = *p
 		extensions["credProtect"] = protect
+	}
+	if is(req.Extensions.HMACSecret) {
+		extensions["hmac-secret"] = true
 	}
 	s, err := newSource(rk, protect)
 	if err != nil {

@@ -254,7 +254,7 @@ func (a *authenticator) pinTokenWithPermissions(now time.Time, req *clientPINReq
 	switch {
 	case permissions == 0:
 		return nil, CTAP1_ERR_INVALID_PARAMETER
-	case permissions&(permissionBE|permissionLBW|permissionACFG|permissionCM) != 0:
+	case permissions&(permissionBE|permissionLBW|permissionACFG) != 0:
 		return nil, CTAP2_ERR_UNAUTHORIZED_PERMISSION
 	case req.RPID != nil:
 		rpID = *req.RPID
