@@ -59,6 +59,9 @@ func (a *authenticator) command(now time.Time, message []byte) result {
 		return fails(CTAP2_ERR_REQUEST_TOO_LARGE)
 	}
 	cmd, params := message[0], message[1:]
+	if cmd == authenticatorCredentialManagementPreview {
+		cmd = authenticatorCredentialManagement
+	}
 	for _, p := range a.protocols {
 		p.expire(now)
 	}
@@ -117,12 +120,12 @@ func (a *authenticator) getInfo() []byte {
 		FirmwareVersion                  int             `cbor:"14,keyasint"`
 		RemainingDiscoverableCredentials int             `cbor:"20,keyasint"`
 	}{
-		Versions:   []string{"FIDO_2_0", "FIDO_2_1"},
+		Versions:   []string{"FIDO_2_0", "FIDO_2_1_PRE", "FIDO_2_1"},
 		Extensions: []string{"credProtect", "hmac-secret"},
 		AAGUID:     []byte(AAGUID),
 		Options: map[string]bool{
 			"rk": true, "up": true, "plat": false, "clientPin": a.pinSet(),
-			"pinUvAuthToken": true, "makeCredUvNotRqd": true, "credMgmt": true,
+			"pinUvAuthToken": true, "makeCredUvNotRqd": true, "credMgmt": true, "credentialMgmtPreview": true,
 		},
 		MaxMsgSize:                       maxMsgSize,
 		PinUvAuthProtocols:               []int{2, 1},

@@ -52,6 +52,9 @@ const (
 	authenticatorGetNextAssertion     = 0x08
 	authenticatorCredentialManagement = 0x0a
 	authenticatorSelection            = 0x0b
+	// The prototype of authenticatorCredentialManagement that FIDO_2_1_PRE
+	// stands for (CTAP 2.1, 6.13); libfido2 before 1.15 knows no other.
+	authenticatorCredentialManagementPreview = 0x41
 )
 
 // Subcommands of authenticatorClientPIN (CTAP 2.1, 6.5.5).
