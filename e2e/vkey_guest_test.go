@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"authbridge/fido/vkey"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -18,8 +19,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"authbridge/fido/vkey"
 )
 
 // patience is for one step of another program, on an emulated machine.

@@ -1,6 +1,7 @@
 package vkey
 
 import (
+	"authbridge/fido"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -10,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"authbridge/fido"
 )
 
 // patience is how long the tests wait for what must come.

@@ -70,6 +70,7 @@ const (
 // status is a CTAP status code (CTAP 2.1, 8.2); an error unless CTAP2_OK.
 type status byte
 
+// The status codes that this key gives.
 const (
 	CTAP2_OK                          status = 0x00
 	CTAP1_ERR_INVALID_COMMAND         status = 0x01

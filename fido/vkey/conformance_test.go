@@ -1,6 +1,7 @@
 package vkey
 
 import (
+	"authbridge/fido"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -9,8 +10,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"authbridge/fido"
 )
 
 // plugged is a key on some bus: how to open it once more, and how to pull it.

@@ -46,12 +46,13 @@ func (s *source) wrap(secret []byte, rpIDHash [32]byte) ([]byte, error) {
 		return nil, err
 	}
 	defer clear(scalar)
-	flags := byte(0)
-	if s.discoverable {
-		flags = 1
-	}
-	plain := append(scalar, flags, byte(s.protect))
+	plain := make([]byte, sourceSize)
 	defer clear(plain)
+	copy(plain, scalar)
+	if s.discoverable {
+		plain[scalarSize] = 1
+	}
+	plain[scalarSize+1] = byte(s.protect)
 	id := make([]byte, 13, credentialSize)
 	id[0] = sourceVersion
 	_, _ = rand.Read(id[1:]) // never fails (crypto/rand)

@@ -1,9 +1,8 @@
 package vkey
 
 import (
-	"encoding/binary"
-
 	"authbridge/fido"
+	"encoding/binary"
 )
 
 const (

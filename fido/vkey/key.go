@@ -1,15 +1,15 @@
 package vkey
 
 import (
+	"authbridge/fido"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"authbridge/fido"
 )
 
 // Identification of a virtual key on its bus. The vendor is none that exists:
@@ -80,8 +80,8 @@ func New(cfg Config) (*Key, error) {
 	if set.touchTimeout == 0 {
 		set.touchTimeout = 30 * time.Second
 	}
-	if cfg.Name == "" || len(cfg.Name) > 64 || len(cfg.Serial) > 63 {
-		return nil, errors.New("vkey: a key needs a name of 1 to 64 octets, and a serial number of no more than 63")
+	if cfg.Name == "" || !label(cfg.Name) || !label(cfg.Serial) {
+		return nil, errors.New("vkey: a key's name and serial number have 1 to 63 printable ASCII characters")
 	}
 	k := &Key{name: cfg.Name, serial: cfg.Serial, set: set, changed: make(chan struct{})}
 	if k.serial == "" {
@@ -105,12 +105,22 @@ func New(cfg Config) (*Key, error) {
 	return k, nil
 }
 
+// label says whether a name can be told to a kernel: there it becomes a line
+// of text.
+func label(name string) bool {
+	return len(name) <= 63 && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
 // Save writes what outlives the power to a file, 0600. Config.File reads it.
 func (k *Key) Save(file string) error { return k.mem.save(file) }
 
-// Name, Serial and Product are how the key introduces itself.
-func (k *Key) Name() string    { return k.name }
-func (k *Key) Serial() string  { return k.serial }
+// Name is the key's name among those of its maker.
+func (k *Key) Name() string { return k.name }
+
+// Serial is its serial number.
+func (k *Key) Serial() string { return k.serial }
+
+// Product is its product string, which says that it is virtual.
 func (k *Key) Product() string { return "authbridge virtual key " + k.name }
 
 func (k *Key) node(path string) fido.Node {

@@ -50,7 +50,7 @@ func (a *authenticator) manage(message []byte) []byte {
 	left := a.managing
 	a.managing = nil
 	var out any
-	s := CTAP2_OK
+	var s status
 	switch *req.SubCommand {
 	case enumerateRPsGetNextRP:
 		out, s = a.nextRP(left)
@@ -141,7 +141,7 @@ func (a *authenticator) edit(sub uint64, p *pinProtocol, params *manageParams) s
 	at := func(s *state) int {
 		return slices.IndexFunc(s.Credentials, func(c credential) bool { return bytes.Equal(c.ID, found[0].ID) })
 	}
-	err := error(nil)
+	var err error
 	if sub == deleteCredential {
 		err = a.mem.change(func(s *state) { i := at(s); s.Credentials = slices.Delete(s.Credentials, i, i+1) })
 	} else {

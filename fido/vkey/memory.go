@@ -107,7 +107,7 @@ func (m *memory) save(file string) error {
 
 // writeState replaces the file at once, readable by its owner only.
 func writeState(file string, s *state) error {
-	data, err := json.Marshal(s)
+	data, err := json.Marshal(s) //nolint:gosec // G117: the secret is what the file is for
 	if err != nil {
 		return fmt.Errorf("vkey: write key: %w", err)
 	}
@@ -169,16 +169,15 @@ var errFull = errors.New("vkey: no room for another discoverable credential")
 func (m *memory) add(c credential) error {
 	var full error
 	err := m.change(func(s *state) {
-		rest := slices.DeleteFunc(slices.Clone(s.Credentials), func(o credential) bool {
-			return o.RPID == c.RPID && bytes.Equal(o.UserID, c.UserID)
-		})
-		if len(rest) >= maxDiscoverable {
+		same := func(o credential) bool { return o.RPID == c.RPID && bytes.Equal(o.UserID, c.UserID) }
+		if len(s.Credentials) >= maxDiscoverable && !slices.ContainsFunc(s.Credentials, same) {
 			full = errFull
 			return
 		}
+		s.Credentials = slices.DeleteFunc(s.Credentials, same)
 		s.Created++
 		c.Order = s.Created
-		s.Credentials = append(rest, c)
+		s.Credentials = append(s.Credentials, c)
 	})
 	return errors.Join(full, err)
 }

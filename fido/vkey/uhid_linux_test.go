@@ -1,6 +1,7 @@
 package vkey
 
 import (
+	"authbridge/fido"
 	"bytes"
 	"errors"
 	"fmt"
@@ -10,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"authbridge/fido"
 )
 
 // needUHID skips the test where the kernel has no uhid. In the guest, where it
