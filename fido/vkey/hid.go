@@ -97,7 +97,7 @@ func (m *machine) init(now time.Time, cid uint32, r *report) {
 		m.fail(cid, ERR_INVALID_LEN)
 		return
 	}
-	m.key.received(now, CTAPHID_INIT, nil)
+	m.key.received(now, CTAPHID_INIT, r.first()[:8])
 	set := m.key.settings()
 	if set.has(Mute) {
 		return

@@ -3,6 +3,7 @@ package vkey
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // ErrNoUHID says that the key cannot be plugged into the kernel here: the
@@ -50,6 +51,10 @@ var reportDescriptor = [...]byte{
 	0x91, 0x02, // output
 	0xc0, // end collection
 }
+
+// ReportDescriptor is the report descriptor of a FIDO key, for who makes a
+// device for [Serve].
+func ReportDescriptor() []byte { return slices.Clone(reportDescriptor[:]) }
 
 // uhidCreate makes the UHID_CREATE2 event that plugs a key in.
 func uhidCreate(k *Key) []byte {

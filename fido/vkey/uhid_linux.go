@@ -16,14 +16,13 @@ const uhidPath = "/dev/uhid"
 type UHID struct {
 	file  *os.File
 	power *power
-	wake  chan struct{}
+	out   *outbox
 	end   chan struct{} // closed to begin the end
 	done  chan struct{} // closed when all is over
 	once  sync.Once
 
-	mu    sync.Mutex
-	queue []report
-	err   error
+	mu  sync.Mutex
+	err error
 }
 
 // PlugUHID plugs a key into the kernel, which makes a hidraw node of it, until
@@ -39,8 +38,8 @@ func PlugUHID(ctx context.Context, k *Key) (*UHID, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNoUHID, err)
 	}
-	u := &UHID{file: file, wake: make(chan struct{}, 1), end: make(chan struct{}), done: make(chan struct{})}
-	if u.power, err = k.powerUp(u.push); err != nil {
+	u := &UHID{file: file, out: newOutbox(), end: make(chan struct{}), done: make(chan struct{})}
+	if u.power, err = k.powerUp(u.out.push); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	if _, err := file.Write(uhidCreate(k)); err != nil {
@@ -61,7 +60,7 @@ func PlugUHID(ctx context.Context, k *Key) (*UHID, error) {
 	case <-started:
 		return u, nil
 	case <-u.done:
-		return nil, errors.Join(fmt.Errorf("vkey: the kernel did not start the device: %w", u.Err()), ctx.Err())
+		return nil, errors.Join(errors.New("vkey: the kernel did not start the device"), u.Err(), ctx.Err())
 	}
 }
 
@@ -140,17 +139,6 @@ func withoutReportNumber(p []byte) []byte {
 	return p
 }
 
-// push takes a report of the key.
-func (u *UHID) push(r report) {
-	u.mu.Lock()
-	u.queue = append(u.queue, r)
-	u.mu.Unlock()
-	select {
-	case u.wake <- struct{}{}:
-	default:
-	}
-}
-
 const (
 	// burst reports go out at once, further ones at the pace of an interrupt
 	// endpoint: a hidraw reader has room for 64, and what comes on top is lost.
@@ -166,12 +154,9 @@ func (u *UHID) transmit() {
 		select {
 		case <-u.end:
 			return
-		case <-u.wake:
+		case <-u.out.wake:
 		}
-		u.mu.Lock()
-		reports := u.queue
-		u.queue = nil
-		u.mu.Unlock()
+		reports := u.out.take()
 		for i := range reports {
 			if i >= burst {
 				timer.Reset(pace)
