@@ -642,6 +642,7 @@ func TestCredentialsAreManaged(t *testing.T) {
 	}
 	b.t = t
 	p.manage(p.token("1234", permissionGA, "localhost", CTAP2_OK), getCredsMetadata, nil, CTAP2_ERR_PIN_AUTH_INVALID, nil)
+	p.manage(p.token("1234", 0, "", CTAP2_OK), getCredsMetadata, nil, CTAP2_ERR_PIN_AUTH_INVALID, nil) // of CTAP 2.0: to create and assert
 }
 
 func TestReset(t *testing.T) {

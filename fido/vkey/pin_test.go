@@ -295,6 +295,23 @@ func TestPINMessagesWithoutTheirProofCostNothing(t *testing.T) {
 	}
 }
 
+func TestAWrongPINEndsTheKeyAgreement(t *testing.T) {
+	t.Parallel()
+	bothProtocols(t, func(t *testing.T, version int) {
+		b := newBench(t, Config{PIN: []byte("1234")})
+		p := b.platform(version)
+		_, _, before := p.agree()
+		p.token("1234", permissionGA, "localhost", CTAP2_OK)
+		if _, _, after := p.agree(); !bytes.Equal(before, after) {
+			t.Error("the right PIN ended it")
+		}
+		p.token("0000", permissionGA, "localhost", CTAP2_ERR_PIN_INVALID)
+		if _, _, after := p.agree(); bytes.Equal(before, after) {
+			t.Error("the wrong PIN did not")
+		}
+	})
+}
+
 func TestTriesOutliveThePowerAndTheProcess(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/key.json"
