@@ -141,7 +141,7 @@ func TestWhileItWaitsForATouchTheKeyIsKeptAlive(t *testing.T) {
 	b.wantError(other, ERR_CHANNEL_BUSY)
 	b.send(cid, CTAPHID_PING, nil)
 	b.wantError(cid, ERR_CHANNEL_BUSY)
-	b.channel() // but there are channels to be had
+	b.channel()                                                             // but there are channels to be had
 	b.write(report{0, 0, 0, byte(cid), 0}, report{0, 0, 0, byte(other), 0}) // strays
 	if !b.m.touched(b.now) {
 		t.Fatal("the touch was not waited for")

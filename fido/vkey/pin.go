@@ -249,17 +249,17 @@ func (a *authenticator) pinTokenWithPermissions(now time.Time, req *clientPINReq
 	if a.protocol(*req.PinUvAuthProtocol) == nil {
 		return nil, CTAP1_ERR_INVALID_PARAMETER
 	}
-	permissions := *req.Permissions
-	rpID := ""
+	permissions, rpID := *req.Permissions, ""
+	if req.RPID != nil {
+		rpID = *req.RPID
+	}
 	switch {
 	case permissions == 0:
 		return nil, CTAP1_ERR_INVALID_PARAMETER
+	case permissions&(permissionMC|permissionGA) != 0 && rpID == "": // these need one (the table of 6.5.5.7)
+		return nil, CTAP1_ERR_INVALID_PARAMETER
 	case permissions&(permissionBE|permissionLBW|permissionACFG) != 0:
 		return nil, CTAP2_ERR_UNAUTHORIZED_PERMISSION
-	case req.RPID != nil:
-		rpID = *req.RPID
-	case permissions&(permissionMC|permissionGA) != 0: // these need an RP ID
-		return nil, CTAP2_ERR_MISSING_PARAMETER
 	}
 	return a.giveToken(now, req, permissions, rpID)
 }

@@ -270,7 +270,7 @@ func TestClientPINWantsItsParameters(t *testing.T) {
 		"token without permissions": {map[int]any{1: 2, 2: 9, 3: ours, 6: hash}, CTAP2_ERR_MISSING_PARAMETER},
 		"token for nothing":         {map[int]any{1: 2, 2: 9, 3: ours, 6: hash, 9: 0, 10: "localhost"}, CTAP1_ERR_INVALID_PARAMETER},
 		"token for bio enrolment":   {map[int]any{1: 2, 2: 9, 3: ours, 6: hash, 9: permissionBE}, CTAP2_ERR_UNAUTHORIZED_PERMISSION},
-		"token without an RP ID":    {map[int]any{1: 2, 2: 9, 3: ours, 6: hash, 9: permissionGA}, CTAP2_ERR_MISSING_PARAMETER},
+		"token without an RP ID":    {map[int]any{1: 2, 2: 9, 3: ours, 6: hash, 9: permissionGA}, CTAP1_ERR_INVALID_PARAMETER},
 		"a point off the curve":     {map[int]any{1: 2, 2: 9, 3: off, 6: hash, 9: permissionGA, 10: "localhost"}, CTAP1_ERR_INVALID_PARAMETER},
 	} {
 		t.Run(name, func(t *testing.T) {
