@@ -1,0 +1,63 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrNotReachable says that no daemon answers. The error that Is it says where it was
+// looked for and how to start one.
+var ErrNotReachable = errors.New("no daemon is reachable")
+
+// NotReachableError is ErrNotReachable with its place, cause and remedy.
+type NotReachableError struct {
+	Address string
+	Hint    string
+	Err     error
+}
+
+// Error says it all in one line.
+func (e *NotReachableError) Error() string {
+	return fmt.Sprintf("no daemon is reachable at %s: %v; %s", e.Address, e.Err, e.Hint)
+}
+
+// Unwrap gives ErrNotReachable and the cause.
+func (e *NotReachableError) Unwrap() []error { return []error{ErrNotReachable, e.Err} }
+
+// ForeignError says that what answers there is no daemon of ours.
+type ForeignError struct{ Status string }
+
+// Error names what was answered.
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("what answers there (%s) is no authbridge daemon; look at the address", e.Status)
+}
+
+// UsageError says that the client was told something that cannot be.
+type UsageError struct{ Field, Message string }
+
+// Error names the field.
+func (e *UsageError) Error() string { return e.Field + ": " + e.Message }
+
+// notReachable tells a daemon that does not answer from a caller that has
+// given up.
+func (c *Client) notReachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+			err = cause // our own time limit
+		} else {
+			return ctx.Err()
+		}
+	}
+	return &NotReachableError{Address: c.address, Hint: c.hint(), Err: err}
+}
+
+func (c *Client) hint() string {
+	switch {
+	case c.URL != "":
+		return "start one with `authbridge run`, or correct AUTHBRIDGE_URL"
+	case c.StateDir != "":
+		return "start one with `authbridge run --state-dir " + c.StateDir + "`"
+	}
+	return "start one with `authbridge run`, or say where it is with --state-dir or AUTHBRIDGE_URL and AUTHBRIDGE_TOKEN"
+}
