@@ -2,7 +2,16 @@ package fido
 
 import (
 	"context"
+	"errors"
 	"time"
+)
+
+// What a bus and a link fail with, whatever they are made of.
+var (
+	// ErrGone says that the key was unplugged.
+	ErrGone = errors.New("fido: the key was unplugged")
+	// ErrForbidden says that this process may not open the key.
+	ErrForbidden = errors.New("fido: this process may not open the key")
 )
 
 // ReportSize is the size in octets of a CTAPHID report on a full-speed USB

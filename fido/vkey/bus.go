@@ -152,7 +152,7 @@ func (b *Bus) Open(ctx context.Context, node fido.Node) (fido.Link, error) {
 	}
 	b.mu.Unlock()
 	if s == nil {
-		return nil, fmt.Errorf("vkey: open %s: %w", node.Path, errGone)
+		return nil, fmt.Errorf("vkey: open %s: %w", node.Path, fido.ErrGone)
 	}
 	return s.open()
 }

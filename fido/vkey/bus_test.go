@@ -196,17 +196,17 @@ func TestAKeyPulledOutInTheMiddle(t *testing.T) {
 	if err := b.Unplug(k); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; !errors.Is(err, errGone) {
+	if err := <-ended; !errors.Is(err, fido.ErrGone) {
 		t.Errorf("the blocked read ended with %v", err)
 	}
 	var r report
-	if err := writer.WriteReport(r[:]); !errors.Is(err, errGone) {
+	if err := writer.WriteReport(r[:]); !errors.Is(err, fido.ErrGone) {
 		t.Errorf("a write after that: %v", err)
 	}
-	if err := writer.ReadReport(r[:], time.Time{}); !errors.Is(err, errGone) {
+	if err := writer.ReadReport(r[:], time.Time{}); !errors.Is(err, fido.ErrGone) {
 		t.Errorf("a read after that: %v", err)
 	}
-	if _, err := b.Open(t.Context(), fido.Node{Path: "vkey:1"}); !errors.Is(err, errGone) {
+	if _, err := b.Open(t.Context(), fido.Node{Path: "vkey:1"}); !errors.Is(err, fido.ErrGone) {
 		t.Errorf("an open after that: %v", err)
 	}
 	if k.Touch() {

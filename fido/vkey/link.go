@@ -29,7 +29,7 @@ func (s *slot) open() (fido.Link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone {
-		return nil, fmt.Errorf("vkey: open %s: %w", s.node.Path, errGone)
+		return nil, fmt.Errorf("vkey: open %s: %w", s.node.Path, fido.ErrGone)
 	}
 	s.links = append(s.links, l)
 	return l, nil
@@ -83,7 +83,7 @@ func (l *link) pop(p []byte) (got bool, err error) {
 	case l.closed:
 		return false, os.ErrClosed
 	case l.gone:
-		return false, errGone
+		return false, fido.ErrGone
 	case len(l.queue) == 0:
 		return false, nil
 	}
@@ -125,7 +125,7 @@ func (l *link) WriteReport(p []byte) error {
 	case closed:
 		return os.ErrClosed
 	case gone:
-		return errGone
+		return fido.ErrGone
 	}
 	return l.slot.power.write(p)
 }

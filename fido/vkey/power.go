@@ -1,6 +1,7 @@
 package vkey
 
 import (
+	"authbridge/fido"
 	"errors"
 	"time"
 )
@@ -70,7 +71,7 @@ func (p *power) write(octets []byte) error {
 	case p.in <- r:
 		return nil
 	case <-p.done:
-		return errGone
+		return fido.ErrGone
 	}
 }
 
