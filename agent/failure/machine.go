@@ -1,0 +1,57 @@
+package failure
+
+// Checks of the machine and of the way to the target.
+const (
+	NetIssuer  Code = "NET_ISSUER"
+	NetACR     Code = "NET_ACR"
+	NetHSCN    Code = "NET_HSCN"
+	ClockSkew  Code = "CLOCK_SKEW"
+	EnvUUID    Code = "ENV_UUID"
+	PortClash  Code = "PORT_CLASH"
+	BrowserLNA Code = "BROWSER_LNA"
+	OSSupport  Code = "OS_SUPPORT"
+)
+
+func machineEntries() []Entry {
+	return []Entry{
+		{
+			Code: NetIssuer, Title: "The sign-in service can be reached", NHSCode: "ERR1002",
+			Remedy: "Ask your network team to allow the addresses of NHS CIS2 without a proxy page in between, and check the issuer in the configuration to the letter, `:443` included.",
+			Spec:   "OpenID Connect Discovery 1.0, 4.3",
+		},
+		{
+			Code: NetACR, Title: "The sign-in service offers the level",
+			Remedy: "Ask for a level that the sign-in service offers: `AAL3_ANY` or `AAL2_OR_AAL3_ANY`.",
+			Spec:   "NHS: ACR values",
+		},
+		{
+			Code: NetHSCN, Title: "The NHS network (HSCN) can be reached",
+			Remedy: "Connect to HSCN or its VPN, or move to NHS Smartcard Connect, which works over the internet.",
+		},
+		{
+			Code: ClockSkew, Title: "Clock of this machine",
+			Remedy: "Set the clock of this machine by a time server: sign-ins fail when it is more than a minute off.",
+			Spec:   "RFC 7519, 4.1.4: client assertions of at most 5 minutes",
+		},
+		{
+			Code: EnvUUID, Title: "User's UUID and environment",
+			Remedy: "Use the UUID that the user has in this environment: 12 digits, and different in each environment.",
+			Spec:   "NHS: test your software",
+		},
+		{
+			Code: PortClash, Title: "Port of the daemon",
+			Remedy: "Choose another port with `--listen`: this one belongs to NHS smartcard software or is taken.",
+			Spec:   "NHS Credential Management: 43485, 43487, 44213, 45031, 46478, 48853, 55000",
+		},
+		{
+			Code: BrowserLNA, Title: "Browser rules for local addresses",
+			Remedy: "Ask your IT team to allow local addresses in the browser's policy, or call the daemon from the test program instead of from a page.",
+			Spec:   "Chromium: Local Network Access",
+		},
+		{
+			Code: OSSupport, Title: "Operating system for smartcard sign-in",
+			Remedy: "Use a security key here, or a Windows machine for the smartcard: NHS smartcard software exists for Windows only.",
+			Spec:   "NHS: smartcard sign-in, software on the workstation",
+		},
+	}
+}

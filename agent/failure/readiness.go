@@ -1,0 +1,32 @@
+package failure
+
+// Why an answer about readiness is what it is, beside the checks.
+const (
+	NoAuthenticator   Code = "NO_AUTHENTICATOR"
+	VirtualNotCounted Code = "VIRTUAL_NOT_COUNTED"
+	LevelNotReached   Code = "LEVEL_NOT_REACHED"
+	NotRead           Code = "NOT_READ"
+)
+
+func readinessEntries() []Entry {
+	return []Entry{
+		{
+			Code: NoAuthenticator, Title: "An authenticator is there",
+			Remedy: "Insert a smartcard or plug in a security key; for the mock `authbridge virtual insert` makes a virtual card.",
+		},
+		{
+			Code: VirtualNotCounted, Title: "Virtual authenticators count for the mock only",
+			Remedy: "Use a real smartcard or security key for this target, or aim the test at the mock.",
+			Spec:   "SP 800-63B, 5.1.8.1 and 5.1.9.1: a physical device",
+		},
+		{
+			Code: LevelNotReached, Title: "Level that this kind of authenticator reaches",
+			Remedy: "Ask for AAL2, or use a smartcard, a security key or Windows Hello for AAL3.",
+			Spec:   "SP 800-63B, 4.2.1 and 4.3.1; NHS: authenticators",
+		},
+		{
+			Code: NotRead, Title: "The authenticator was not read yet",
+			Remedy: "Wait a moment: the authenticator is being read, and `--wait` waits for it.",
+		},
+	}
+}

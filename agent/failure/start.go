@@ -1,0 +1,60 @@
+package failure
+
+// Failures of starting, configuring and finding the daemon.
+const (
+	ConfigInvalid     Code = "CONFIG_INVALID"
+	ListenNotLoopback Code = "LISTEN_NOT_LOOPBACK"
+	PortTaken         Code = "PORT_TAKEN"
+	StateUnusable     Code = "STATE_UNUSABLE"
+	StateNewer        Code = "STATE_NEWER"
+	StateLocked       Code = "STATE_LOCKED"
+	PhysicalLocked    Code = "PHYSICAL_LOCKED"
+	PhysicalOff       Code = "PHYSICAL_OFF"
+	NotRunning        Code = "NOT_RUNNING"
+	NotOurs           Code = "NOT_OURS"
+)
+
+func startEntries() []Entry {
+	return []Entry{
+		{
+			Code: ConfigInvalid, Title: "The configuration cannot be used",
+			Remedy: "Correct the configuration at the place that the detail names; `authbridge config check` shows whether it is right.",
+		},
+		{
+			Code: ListenNotLoopback, Title: "The address is not one of this machine alone",
+			Remedy: "Listen on 127.0.0.1 or [::1], and mount the daemon's socket into a container that needs it.",
+		},
+		{
+			Code: PortTaken, Title: "The port is taken",
+			Remedy: "Stop the program that has the port, or choose another one with `--listen 127.0.0.1:PORT`, where 0 picks a free one.",
+		},
+		{
+			Code: StateUnusable, Title: "The state folder cannot be used",
+			Remedy: "Make the state folder one that only you own and can write to, or choose another with `--state-dir`.",
+		},
+		{
+			Code: StateNewer, Title: "The state folder belongs to a newer version",
+			Remedy: "Run the newer version of authbridge, or choose another folder with `--state-dir`.",
+		},
+		{
+			Code: StateLocked, Title: "Another daemon uses this state folder",
+			Remedy: "Use the daemon that is running, stop it, or choose another folder with `--state-dir`.",
+		},
+		{
+			Code: PhysicalLocked, Title: "Another daemon has the readers and keys of this machine",
+			Remedy: "Use the daemon that has them, or stop it, and this one takes them over when it is started again.",
+		},
+		{
+			Code: PhysicalOff, Title: "Readers and keys of this machine are switched off",
+			Remedy: "Start the daemon with `--physical on` to use the readers and keys of this machine.",
+		},
+		{
+			Code: NotRunning, Title: "The daemon does not answer",
+			Remedy: "Start the daemon with `authbridge run`, or say where it is with `--state-dir`.",
+		},
+		{
+			Code: NotOurs, Title: "Something else answers at the daemon's address",
+			Remedy: "Find out which program listens there with `authbridge doctor` before you send it a token.",
+		},
+	}
+}
