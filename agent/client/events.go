@@ -58,7 +58,7 @@ func (c *Client) Events(ctx context.Context, after string, tell func(Event) erro
 			return end.err
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.As(err, &problem) && problem.Status < 500, errors.As(err, &usage):
+		case errors.As(err, &problem) && problem.Status < 500 && (!begun || problem.Status != http.StatusTooManyRequests), errors.As(err, &usage):
 			return err
 		case !begun && (errors.Is(err, ErrNotReachable) || errors.As(err, &foreign)):
 			return err

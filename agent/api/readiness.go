@@ -1,0 +1,84 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// maxWait is how long a readiness call may be held.
+const maxWait = 5 * time.Minute
+
+type readinessInput struct {
+	AAL    int    `query:"aal" required:"true" minimum:"2" maximum:"3" doc:"authenticator assurance level: 2 or 3"`
+	Target string `query:"target" required:"true" maxLength:"64" doc:"what the login is aimed at: mock, int, dep, prod"`
+	Kind   string `query:"kind" enum:"smartcard,security-key,platform,totp" doc:"only authenticators of this kind"`
+	User   string `query:"user" pattern:"^[0-9]{12}$" patternDescription:"12 digits" doc:"only the card of this user"`
+	Wait   string `query:"wait" maxLength:"16" doc:"hold the call until ready or this time is up: a Go duration such as 30s, at most 5m"`
+}
+
+// getReadiness judges the snapshot. It answers 200 whatever the verdict is:
+// "not ready" is an answer, not a failure.
+func (s *Server) getReadiness(ctx context.Context, in *readinessInput) (*bytesOutput, error) {
+	if !slices.Contains(s.config.Targets, in.Target) {
+		return nil, refuse(failure.BadRequest, "query.target", "allowed: "+strings.Join(s.config.Targets, ", ")+given(in.Target))
+	}
+	wait, err := parseWait(in.Wait)
+	if err != nil {
+		return nil, err
+	}
+	question := contract.Question{AAL: in.AAL, Target: in.Target, Kind: contract.Kind(in.Kind), User: in.User}
+	a, err := s.verdicts.answer(question, s.config.Inventory.View())
+	if err == nil && wait > 0 && a.outcome != contract.VerdictReady {
+		if err := s.await(ctx, question, wait); err != nil {
+			return nil, err
+		}
+		a, err = s.verdicts.answer(question, s.config.Inventory.View())
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &bytesOutput{ContentType: asJSON, Body: a.masked}
+	if mayIdentify(ctx) {
+		out.Body = a.plain
+	}
+	return out, nil
+}
+
+// await returns once the answer is ready, the time is up or the daemon stops;
+// the caller then gets the verdict as it is.
+func (s *Server) await(ctx context.Context, question contract.Question, wait time.Duration) error {
+	ctx, release, err := s.holds.hold(ctx, callerOf(ctx))
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	// That the time is up, or the daemon stops, is no failure of the question.
+	_, _ = s.config.Inventory.Await(ctx, func(*contract.Snapshot) bool {
+		// The newest one, which may be newer than what Await looks at.
+		a, err := s.verdicts.answer(question, s.config.Inventory.View())
+		return err != nil || a.outcome == contract.VerdictReady
+	})
+	if errors.Is(context.Cause(ctx), errRevoked) {
+		return refuse(failure.Unauthorized, "header.Authorization", errRevoked.Error())
+	}
+	return nil
+}
+
+func parseWait(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	wait, err := time.ParseDuration(text)
+	if err != nil || wait < 0 || wait > maxWait {
+		return 0, refuse(failure.BadRequest, "query.wait", "allowed: a duration such as 30s, at most "+maxWait.String()+given(text))
+	}
+	return wait, nil
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"authbridge/agent/contract"
+)
+
+// route is one row of the table: all that is decided about a route stands
+// here, and the gate enforces it. A handler asks no rights.
+type route struct {
+	method, path string
+	// right is what a caller must have been given. Every route asks one.
+	right contract.Right
+	// id and summary are for the OpenAPI document.
+	id, summary string
+	// status of success; 0 is 200.
+	status int
+	// answer documents handlers that write bytes themselves: media type and a
+	// value of the type they hold.
+	media  string
+	answer any
+	mount  func(*Server, huma.API, huma.Operation)
+}
+
+// pattern is the row's key in the multiplexer.
+func (r route) pattern() string { return r.method + " " + r.path }
+
+// on ties a handler to its row.
+func on[I, O any](handler func(*Server, context.Context, *I) (*O, error)) func(*Server, huma.API, huma.Operation) {
+	return func(s *Server, api huma.API, op huma.Operation) {
+		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+			return handler(s, ctx, in)
+		})
+	}
+}
+
+const (
+	get    = http.MethodGet
+	post   = http.MethodPost
+	put    = http.MethodPut
+	del    = http.MethodDelete
+	asJSON = "application/json"
+)
+
+// routes is the table, sorted by path and method.
+func routes() []route {
+	return []route{
+		{method: get, path: "/metrics", right: contract.RightRead, id: "metrics", summary: "Prometheus metrics", media: "text/plain; version=0.0.4; charset=utf-8", answer: "", mount: on((*Server).getMetrics)},
+		{method: get, path: "/openapi.json", right: contract.RightRead, id: "openapi", summary: "This document", media: "application/openapi+json", answer: map[string]any{}, mount: on((*Server).getOpenAPI)},
+		{method: get, path: "/v1/authenticators", right: contract.RightRead, id: "list-authenticators", summary: "All authenticators", mount: on((*Server).listAuthenticators)},
+		{method: get, path: "/v1/authenticators/{id}", right: contract.RightRead, id: "get-authenticator", summary: "One authenticator", mount: on((*Server).getAuthenticator)},
+		{method: get, path: "/v1/authenticators/{id}/certificates", right: contract.RightRead, id: "list-certificates", summary: "The certificates of a card, masked without the right identity", mount: on((*Server).listCertificates)},
+		{method: post, path: "/v1/authenticators/{id}/read", right: contract.RightLease, id: "read-authenticator", summary: "Ask for a fresh read of an authenticator; it costs no PIN try", status: http.StatusAccepted, mount: on((*Server).readAuthenticator)},
+		{method: get, path: "/v1/events", right: contract.RightRead, id: "events", summary: "Server-sent events: a snapshot, then what happens; resumes after Last-Event-ID", media: eventStream, answer: "", mount: on((*Server).getEvents)},
+		{method: get, path: "/v1/readiness", right: contract.RightRead, id: "readiness", summary: "Can this machine do such a sign-in now, and if not, why not", media: asJSON, answer: contract.Verdict{}, mount: on((*Server).getReadiness)},
+		{method: get, path: "/v1/status", right: contract.RightRead, id: "status", summary: "The snapshot: sources, readers, authenticators, checks", media: asJSON, answer: contract.Snapshot{}, mount: on((*Server).getStatus)},
+		{method: get, path: "/v1/tokens", right: contract.RightAdmin, id: "list-tokens", summary: "All tokens, without their secrets", mount: on((*Server).listTokens)},
+		{method: post, path: "/v1/tokens", right: contract.RightAdmin, id: "create-token", summary: "Make a token; the answer is the only one that holds its secret", status: http.StatusCreated, mount: on((*Server).createToken)},
+		{method: del, path: "/v1/tokens/{id}", right: contract.RightAdmin, id: "revoke-token", summary: "End a token, by id or name, and what it holds open", status: http.StatusNoContent, mount: on((*Server).revokeToken)},
+		{method: get, path: "/v1/virtual", right: contract.RightVirtual, id: "list-virtual", summary: "All virtual cards and keys", mount: on((*Server).listVirtual)},
+		{method: post, path: "/v1/virtual/cards", right: contract.RightVirtual, id: "insert-card", summary: "Insert a virtual card", status: http.StatusCreated, mount: on((*Server).insertCard)},
+		{method: del, path: "/v1/virtual/cards/{name}", right: contract.RightVirtual, id: "remove-card", summary: "Pull a virtual card out of its reader", mount: on((*Server).removeCard)},
+		{method: put, path: "/v1/virtual/cards/{name}/faults", right: contract.RightVirtual, id: "set-card-faults", summary: "Script the failures of a virtual card; an empty list ends them", mount: on((*Server).setCardFaults)},
+		{method: post, path: "/v1/virtual/cards/{name}/swap", right: contract.RightVirtual, id: "swap-card", summary: "Swap a virtual card for another at once", mount: on((*Server).swapCard)},
+		{method: post, path: "/v1/virtual/keys", right: contract.RightVirtual, id: "plug-key", summary: "Plug a virtual key in", status: http.StatusCreated, mount: on((*Server).plugKey)},
+		{method: del, path: "/v1/virtual/keys/{name}", right: contract.RightVirtual, id: "unplug-key", summary: "Unplug a virtual key", mount: on((*Server).unplugKey)},
+		{method: put, path: "/v1/virtual/keys/{name}/faults", right: contract.RightVirtual, id: "set-key-faults", summary: "Script the failures of a virtual key; an empty list ends them", mount: on((*Server).setKeyFaults)},
+		{method: post, path: "/v1/virtual/keys/{name}/touch", right: contract.RightVirtual, id: "touch-key", summary: "Touch a virtual key", status: http.StatusNoContent, mount: on((*Server).touchKey)},
+	}
+}
+
+// operation is the row in the words of OpenAPI.
+func (r route) operation(schemas huma.Registry) huma.Operation {
+	status := r.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	op := huma.Operation{
+		Method:        r.method,
+		Path:          r.path,
+		OperationID:   r.id,
+		Summary:       r.summary,
+		Description:   "Right: " + string(r.right),
+		DefaultStatus: status,
+		MaxBodyBytes:  maxBody + 1, // the guard has it already
+		Security:      []map[string][]string{{"token": {string(r.right)}}},
+	}
+	if r.media != "" {
+		op.Responses = map[string]*huma.Response{strconv.Itoa(status): {
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{r.media: {Schema: schemas.Schema(reflect.TypeOf(r.answer), true, r.id)}},
+		}}
+	}
+	return op
+}

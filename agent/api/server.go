@@ -1,0 +1,268 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/sirupsen/logrus"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+const (
+	headerTimeout = 5 * time.Second
+	// writeTimeout bounds an answer to a caller that does not read. It counts
+	// from the request, so the longest wait is in it; streams set their own
+	// for each event.
+	writeTimeout = maxWait + 30*time.Second
+	idleTimeout  = 2 * time.Minute
+	// stopTimeout leaves the daemon some of its 5 s for the rest of it.
+	stopTimeout = 3 * time.Second
+)
+
+// Config is what a Server needs. Inventory, Judge, Tokens and Log are
+// required.
+type Config struct {
+	Inventory Inventory
+	// Judge answers a question from a snapshot. It does no I/O.
+	Judge  func(contract.Question, *contract.Snapshot) contract.Verdict
+	Tokens TokenStore
+	// Virtual is nil where virtual authenticators are off.
+	Virtual Virtual
+	// Identify says who is at the other end of a connection that came in by
+	// the local socket or pipe; nil: nobody is known there.
+	Identify func(net.Conn) (Caller, error)
+	// Targets that readiness may be asked for.
+	Targets []string
+	Version string
+	Log     *logrus.Entry
+}
+
+// Server is the API. It is an http.Handler only for connections that Serve
+// accepted: others have no door, and are refused.
+type Server struct {
+	config   Config
+	gate     *gate
+	holds    *holds
+	verdicts *verdicts
+	meters   *meters
+	limiter  *limiter
+	used     chan string // ids of tokens that were used
+	openapi  []byte
+	headers  http.Header
+
+	idPrefix string
+	idLast   atomic.Uint64
+}
+
+// New makes the server and its routes.
+func New(config Config) (*Server, error) {
+	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Log == nil {
+		return nil, errors.New("api: Inventory, Judge, Tokens and Log are required")
+	}
+	if len(config.Targets) == 0 {
+		config.Targets = []string{"mock", "int", "dep", "prod"}
+	}
+	setUpHuma()
+	prefix := make([]byte, 4)
+	_, _ = rand.Read(prefix) // never fails (crypto/rand)
+	s := &Server{
+		config: config, holds: newHolds(maxHolds), verdicts: &verdicts{judge: config.Judge}, meters: newMeters(), limiter: newLimiter(),
+		used: make(chan string, 64), idPrefix: hex.EncodeToString(prefix) + "-",
+		headers: safeHeaders(),
+	}
+	s.meters.streams(s.holds.count)
+	table := routes()
+	s.gate = newGate(s, table)
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	api := huma.NewAPI(huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "authbridge", Version: config.Version, Description: "Authenticators of this machine, and whether they are ready. State changes take application/json and a token."},
+			Components: &huma.Components{
+				Schemas: schemas,
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"token": {Type: "http", Scheme: "bearer", Description: "not needed over the local socket or pipe, where the user is known"},
+				},
+			},
+		},
+		// No schema links, no docs page (DESIGN section 10, huma's traps).
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	}, humago.NewAdapter(s.gate, ""))
+	for _, r := range table {
+		r.mount(s, api, r.operation(schemas))
+	}
+	document, err := api.OpenAPI().MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("api: describe the routes: %w", err)
+	}
+	s.openapi = document
+	return s, nil
+}
+
+// Serve answers on these listeners until ctx ends, then ends the streams, lets
+// the running requests finish for a bounded time, and returns once nothing of
+// it runs any more. It closes the listeners. An address that others than this
+// machine can reach is refused before anything is served.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
+	for _, l := range listeners {
+		if err := checkListener(l); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          quietLog(s.config.Log),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, doorKey{}, openDoor(c, s.config.Identify))
+		},
+	}
+	var running sync.WaitGroup
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		running.Go(func() {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
+			}
+		})
+	}
+	running.Go(func() { s.noteUse(ctx) })
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	cancel()
+	s.holds.end(errStopping)
+	stop, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer done()
+	if server.Shutdown(stop) != nil {
+		_ = server.Close() // who is still there after that time is cut off
+	}
+	running.Wait()
+	return err
+}
+
+// noteUse writes down when tokens were used, away from the requests.
+func (s *Server) noteUse(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case id := <-s.used:
+			if err := s.config.Tokens.TouchToken(ctx, id); err != nil && ctx.Err() == nil {
+				s.config.Log.WithError(err).Debug("the use of a token was not noted")
+			}
+		}
+	}
+}
+
+// ServeHTTP is the one way in: guard, then route.
+func (s *Server) ServeHTTP(writer http.ResponseWriter, r *http.Request) {
+	w := &recorder{ResponseWriter: writer}
+	id := s.idPrefix + strconv.FormatUint(s.idLast.Add(1), 36)
+	h := w.Header()
+	maps.Copy(h, s.headers)
+	h["X-Request-Id"] = []string{id}
+	ctx := contract.WithRequestID(r.Context(), id)
+	defer s.recovered(ctx, w, r)
+	caller, refusal := s.guard(w, r)
+	if refusal != nil {
+		s.refused(r.WithContext(ctx), "", refusal)
+		problemOf(ctx, refusal).write(w)
+		return
+	}
+	s.gate.ServeHTTP(w, r.WithContext(context.WithValue(ctx, callerKey{}, caller)))
+}
+
+// guard is all that is asked before routing.
+func (s *Server) guard(w http.ResponseWriter, r *http.Request) (Caller, *failure.Error) {
+	d := doorOf(r.Context())
+	if d == nil {
+		return Caller{}, refuse(failure.HostRefused, "", "the connection came by no door of this server")
+	}
+	if e := checkOrigins(d, r); e != nil {
+		return Caller{}, e
+	}
+	caller, e := authenticate(d, r.Header, s.config.Tokens)
+	if e != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="authbridge"`)
+		return Caller{}, e
+	}
+	if caller.TokenID != "" {
+		select {
+		case s.used <- caller.TokenID:
+		default: // the next request notes it
+		}
+	}
+	if e := checkMethod(r.Method); e != nil {
+		return Caller{}, e
+	}
+	if e := checkQuery(r.URL.RawQuery); e != nil {
+		return Caller{}, e
+	}
+	if !cleanPath(r.URL.Path) {
+		return Caller{}, refuse(failure.NotFound, "path", "there is nothing at this path")
+	}
+	return caller, readBody(w, r)
+}
+
+// safeHeaders are on every answer: nothing of it is for a browser to render, to
+// keep or to embed. The values are shared by all answers and never changed.
+func safeHeaders() http.Header {
+	return http.Header{
+		"Cache-Control":                {"no-store"},
+		"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"},
+		"Cross-Origin-Opener-Policy":   {"same-origin"},
+		"Cross-Origin-Resource-Policy": {"same-origin"},
+		"Referrer-Policy":              {"no-referrer"},
+		"X-Content-Type-Options":       {"nosniff"},
+		"X-Frame-Options":              {"DENY"},
+	}
+}
+
+// recovered turns a panic into a problem and a line in the log.
+func (s *Server) recovered(ctx context.Context, w *recorder, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) || r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // the caller has gone; nothing to answer
+	}
+	s.config.Log.WithFields(logrus.Fields{
+		"request_id": contract.RequestID(ctx), "panic": panicText(v), "stack": string(debug.Stack()),
+	}).Error("a request failed inside")
+	if w.status != 0 {
+		panic(http.ErrAbortHandler) // half an answer is out: cut it off
+	}
+	problemOf(ctx, refuse(failure.Internal, "", "")).write(w)
+}
