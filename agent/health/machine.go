@@ -1,0 +1,273 @@
+package health
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// flap is how long a reader or the smartcard service may be away before its
+// check says so: a reader that is powered anew, a service that is restarted.
+const flap = 2 * time.Second
+
+func machineRules() []Rule {
+	rules := []Rule{
+		{Code: failure.PCSCService, Scope: OfMachine, TimeToVisible: flap, judge: pcscService},
+		{
+			Code: failure.ReaderPresent, Scope: OfMachine, DependsOn: []failure.Code{failure.PCSCService},
+			TimeToVisible: flap, judge: readerPresent,
+		},
+		{Code: failure.CardPresent, Scope: OfMachine, DependsOn: []failure.Code{failure.ReaderPresent}, judge: cardPresent},
+		{Code: failure.CardSingle, Scope: OfMachine, DependsOn: []failure.Code{failure.CardPresent}, judge: cardSingle},
+		{Code: failure.OSSupport, Scope: OfMachine, judge: osSupport},
+		{Code: failure.KeyPresent, Scope: OfMachine, judge: keyPresent},
+		{Code: failure.WHPlatform, Scope: OfMachine, judge: helloPlatform},
+	}
+	// What the registry has and this version does not check: nothing is
+	// silently absent.
+	for _, code := range []failure.Code{
+		failure.WHTPM, failure.WHBattery, failure.WHEnrolled, failure.WHRegistered,
+	} {
+		rules = append(rules, Rule{Code: code, Scope: OfMachine, DependsOn: []failure.Code{failure.WHPlatform}, judge: notChecked})
+	}
+	for _, code := range []failure.Code{
+		failure.TOTPReady,
+		failure.MWPIV, failure.MWOberthur, failure.NHSPortService, failure.NHSCM, failure.NHSClientConflict, failure.NHSEnvReg,
+		failure.NetIssuer, failure.NetACR, failure.NetHSCN, failure.ClockSkew, failure.PortClash, failure.BrowserLNA,
+	} {
+		rules = append(rules, Rule{Code: code, Scope: OfMachine, judge: notChecked})
+	}
+	return rules
+}
+
+func notChecked(subject) finding { return unknown(NotChecked) }
+
+// The names of the sources of this machine's hardware.
+const (
+	sourcePCSC = "pcsc"
+	sourceFIDO = "fido"
+)
+
+func (f *Facts) source(name string) (contract.Source, bool) {
+	for _, s := range f.Sources {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return contract.Source{}, false
+}
+
+// ofSource says whether a source can see its devices at all. service is the
+// code of its check, for a down source without a code of its own.
+func ofSource(f *Facts, name, what string) (finding, bool) {
+	s, ok := f.source(name)
+	if !ok {
+		return unknown("this daemon does not look for " + what), false
+	}
+	code := failure.Code(s.Code)
+	if _, known := failure.Lookup(code); !known {
+		code = ""
+	}
+	with := func(text string) string {
+		if s.Detail != "" {
+			text += ": " + s.Detail
+		}
+		return text
+	}
+	var found finding
+	switch s.State {
+	case "up":
+		return finding{at: s.ObservedAt}, true
+	case "off":
+		if code == "" {
+			code = failure.PhysicalOff
+		}
+		found = unknown(with("the daemon was told not to use the " + what + " of this machine")).as(code)
+	case "down":
+		found = fail(with("the daemon cannot reach the " + what)).as(code)
+	default:
+		found = unknown("the daemon has not looked at the " + what + " yet")
+	}
+	found.at = s.ObservedAt
+	return found, false
+}
+
+func pcscService(s subject) finding {
+	found, up := ofSource(s.facts, sourcePCSC, "smartcard readers")
+	if !up {
+		return found
+	}
+	found.state, found.evidence = contract.Pass, "the smartcard service answers"
+	return found
+}
+
+func readerPresent(s subject) finding {
+	var real, virtual []string
+	for _, r := range s.facts.Readers {
+		if r.Origin == contract.Physical {
+			real = append(real, r.Name)
+		} else {
+			virtual = append(virtual, r.Name)
+		}
+	}
+	switch {
+	case len(real) > 0:
+		return pass(count(len(real), "reader") + ": " + strings.Join(real, ", "))
+	case len(virtual) > 0:
+		return warn("only virtual readers: " + strings.Join(virtual, ", "))
+	}
+	return fail("the smartcard service lists no reader")
+}
+
+func cardPresent(s subject) finding {
+	var answering, virtual int
+	var silent []string
+	for _, r := range s.facts.Readers {
+		switch r.Condition {
+		case contract.Empty, contract.Unavailable, contract.Forbidden:
+		case contract.Ready, contract.Present, contract.InUse:
+			if r.Origin == contract.Physical {
+				answering++
+			} else {
+				virtual++
+			}
+		default: // mute, hung, unreadable
+			silent = append(silent, fmt.Sprintf("%s (%s)", r.Name, r.Condition))
+		}
+	}
+	switch {
+	case answering > 0:
+		return pass(count(answering, "card") + " in the readers")
+	case len(silent) > 0:
+		return fail("a card is there but does not answer as it must, in " + strings.Join(silent, ", "))
+	case virtual > 0:
+		return warn("only virtual cards")
+	}
+	return fail("no card in any of " + count(len(s.facts.Readers), "reader"))
+}
+
+// cardSingle counts what NHS software would see. Virtual cards never count.
+func cardSingle(s subject) finding {
+	var nhs, other, unread int
+	read := make(map[string]bool)
+	for i := range s.facts.Cards {
+		c := &s.facts.Cards[i]
+		if c.Origin != contract.Physical {
+			continue
+		}
+		read[c.Reader] = true
+		switch {
+		case c.Condition == contract.Present || c.Condition == contract.InUse && c.ReadAt.IsZero():
+			unread++
+		case IsNHS(c):
+			nhs++
+		default:
+			other++
+		}
+	}
+	for _, r := range s.facts.Readers {
+		if r.Origin != contract.Physical || r.Condition == contract.Empty || read[r.ID] {
+			continue
+		}
+		switch r.Condition {
+		case contract.Present, contract.InUse:
+			unread++
+		case contract.Unavailable, contract.Forbidden:
+		default:
+			other++
+		}
+	}
+	for i := range s.facts.Keys {
+		if k := &s.facts.Keys[i]; k.Origin == contract.Physical && k.Info != nil && k.Info.CCID {
+			other++
+		}
+	}
+	switch {
+	case nhs > 1:
+		return fail(fmt.Sprintf("%d NHS smartcards are in the readers", nhs))
+	case unread > 0:
+		return unknown(count(unread, "card") + " not read yet")
+	case nhs == 0:
+		return unknown("no NHS smartcard that is no virtual one")
+	case other > 0:
+		return warn(fmt.Sprintf("one NHS smartcard, and %s that is none", count(other, "other card or security key")))
+	}
+	return pass("one NHS smartcard")
+}
+
+// IsNHS reports whether a card is one that NHS software would take: by its
+// applet and issuer, never by its ATR alone.
+func IsNHS(c *Card) bool {
+	return Retired(c.ATR) || c.Environment == EnvironmentTest || c.Environment == EnvironmentLive
+}
+
+func osSupport(s subject) finding {
+	if s.facts.OS == "windows" {
+		return pass("Windows")
+	}
+	return fail("NHS smartcard software does not exist for " + osName(s.facts.OS) + "; the health of cards is checked all the same")
+}
+
+func helloPlatform(s subject) finding {
+	if s.facts.OS == "windows" {
+		return unknown(NotChecked)
+	}
+	return fail(osName(s.facts.OS) + " has no Windows Hello")
+}
+
+func osName(goos string) string {
+	switch goos {
+	case "linux":
+		return "Linux"
+	case "darwin":
+		return "macOS"
+	case "windows":
+		return "Windows"
+	case "":
+		return "this operating system"
+	}
+	return goos
+}
+
+func keyPresent(s subject) finding {
+	found, up := ofSource(s.facts, sourceFIDO, "security keys")
+	if !up {
+		return found
+	}
+	var real, virtual, forbidden int
+	for i := range s.facts.Keys {
+		switch k := &s.facts.Keys[i]; {
+		case k.Origin != contract.Physical:
+			virtual++
+		case k.Condition == contract.Forbidden:
+			forbidden++
+		default:
+			real++
+		}
+	}
+	var f finding
+	switch {
+	case real == 1:
+		f = pass("one security key")
+	case real > 1:
+		f = warn(fmt.Sprintf("%d security keys; a sign-in asks which", real))
+	case forbidden > 0:
+		f = fail(count(forbidden, "security key") + " that this process may not open").as(failure.KeyForbidden)
+	case virtual > 0:
+		f = warn("only virtual security keys")
+	default:
+		f = fail("no security key is plugged in")
+	}
+	f.at = found.at
+	return f
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,114 @@
+package health
+
+import (
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// Scope is what a check belongs to.
+type Scope string
+
+// The scopes.
+const (
+	OfMachine Scope = "machine"
+	OfReader  Scope = "reader"
+	OfCard    Scope = "smartcard"
+	OfKey     Scope = "security-key"
+)
+
+// Rule is one row of the table of checks.
+type Rule struct {
+	Code  failure.Code
+	Scope Scope
+	// DependsOn are checks of the same scope that must have been found at
+	// least usable (pass or warn) before this one means anything; else it is
+	// unknown, and its evidence names what it waits for.
+	DependsOn []failure.Code
+	// TimeToVisible is how long a worse state must last before it shows, so
+	// that what comes and goes in a moment does not flap. Better states show
+	// at once, and so does a failure of a reader or authenticator. Zero for
+	// all but four: the smartcard service, the presence of readers, and
+	// another program's use of a card, in its reader and with the card.
+	TimeToVisible time.Duration
+
+	judge func(subject) finding
+}
+
+// subject is what a rule looks at; reader, card and key as the scope says.
+type subject struct {
+	facts  *Facts
+	now    time.Time
+	reader *contract.Reader
+	card   *Card
+	key    *Key
+}
+
+// finding is what a rule says.
+type finding struct {
+	state    contract.CheckState
+	evidence string
+	// code stands in for the rule's own, where a condition has a code with
+	// words of its own: CARD_MUTE for CARD_PRESENT.
+	code failure.Code
+	// at is when it was observed; zero is when its subject was.
+	at time.Time
+	// again is when time alone can change it; zero is never.
+	again time.Time
+}
+
+func pass(evidence string) finding { return finding{state: contract.Pass, evidence: evidence} }
+func warn(evidence string) finding { return finding{state: contract.Warn, evidence: evidence} }
+func fail(evidence string) finding { return finding{state: contract.Fail, evidence: evidence} }
+func unknown(evidence string) finding {
+	return finding{state: contract.Unknown, evidence: evidence}
+}
+
+// as gives the finding the code and words of a condition.
+func (f finding) as(code failure.Code) finding {
+	f.code = code
+	return f
+}
+
+// NotChecked is the evidence of a check that the registry has and this version
+// does not make.
+const NotChecked = "not checked by this version"
+
+// Rules lists all checks, in the order in which they appear. No rule depends
+// on one that comes after it.
+func Rules() []Rule {
+	var all []Rule
+	all = append(all, machineRules()...)
+	all = append(all, readerRules()...)
+	all = append(all, cardRules()...)
+	all = append(all, keyRules()...)
+	return all
+}
+
+// StandsFor says which check a condition's code stands in for: CARD_MUTE is
+// what CARD_PRESENT says of a card that does not answer. Other codes stand for
+// themselves.
+func StandsFor(code failure.Code, kind contract.Kind) failure.Code {
+	switch code {
+	case failure.CardMute, failure.CardHung, failure.CardInUse, failure.CardUnreadable, failure.CardGone:
+		return failure.CardPresent
+	case failure.KeyMute, failure.KeyHostile, failure.KeyUnreadable, failure.KeyBusy, failure.KeyForbidden, failure.KeyGone,
+		failure.FIDOUnavailable, failure.FIDONeedsAdmin:
+		return failure.KeyPresent
+	case failure.PCSCNotInstalled, failure.PCSCUnavailable, failure.PCSCDenied:
+		return failure.PCSCService
+	case failure.PINTriesUnknown:
+		return failure.PINRetries
+	case failure.NotRead, failure.PhysicalLocked, failure.PhysicalOff:
+		switch {
+		case kind == contract.SecurityKey:
+			return failure.KeyPresent
+		case code == failure.NotRead:
+			return failure.CardPresent
+		default:
+			return failure.PCSCService
+		}
+	}
+	return code
+}
