@@ -29,14 +29,18 @@ type Bus interface {
 	// found is never called concurrently.
 	Watch(ctx context.Context, found func(Change)) error
 	// Open opens a key for reports. It fails with ErrForbidden where this
-	// process may not, with ErrGone where the key went.
+	// process may not, with ErrGone where the key went, and with ErrInUse, at
+	// once, where another program asked for it to be left alone.
 	Open(ctx context.Context, node Node) (Link, error)
 }
 
-// Change says that a key came or went.
+// Change says that a key came, went or changed.
 type Change struct {
 	Settled bool // the end of the first listing; Node is empty
 	Gone    bool // else: came
+	// Changed says that a key that is there may have become openable, or not:
+	// its permissions were set anew.
+	Changed bool
 	Node    Node
 }
 
