@@ -31,11 +31,11 @@ func cardAnswers(s subject) finding {
 	c := s.card
 	if c.Condition == contract.InUse && c.ReadAt.IsZero() {
 		// It cannot be told from a card that would fail every other check.
-		f := cardCondition(c.Condition, failure.Code(c.Code), c.Detail)
+		f := cardCondition(c.Condition, c.Code, c.Detail)
 		f.state = contract.Unknown
 		return f
 	}
-	return cardCondition(c.Condition, failure.Code(c.Code), c.Detail)
+	return cardCondition(c.Condition, c.Code, c.Detail)
 }
 
 // retiredATRs are those of NHS cards that are blocked since spring 2026

@@ -90,7 +90,7 @@ func anything(seed uint64) health.Facts {
 	}
 	authenticator := func(a contract.Authenticator) contract.Authenticator {
 		a.Condition, a.Origin, a.PIN = one(r, conditions...), one(r, origins...), pin()
-		a.Code = one(r, "", "", "CARD_MUTE", "KEY_BUSY", "NO_SUCH_CODE")
+		a.Code = one(r, "", "", "CARD_MUTE", "KEY_BUSY", "PIN_RETRIES", "NO_SUCH_CODE")
 		if r.IntN(3) == 0 {
 			a.ReadAt = time.Time{}
 		}

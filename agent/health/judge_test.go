@@ -75,8 +75,8 @@ func TestEachFindingHasItsState(t *testing.T) {
 		{"service down", source("pcsc", "down", ""), machine, failure.PCSCService, contract.Fail, "0x8010001D"},
 		{"service refuses", source("pcsc", "down", "PCSC_DENIED"), machine, failure.PCSCDenied, contract.Fail, "0x8010001D"},
 		{"service not looked at yet", source("pcsc", "starting", ""), machine, failure.PCSCService, contract.Unknown, "yet"},
-		{"physical off", source("pcsc", "off", ""), machine, failure.PhysicalOff, contract.Unknown, "told not to"},
-		{"another daemon", source("pcsc", "off", "PHYSICAL_LOCKED"), machine, failure.PhysicalLocked, contract.Unknown, "told not to"},
+		{"physical off", source("pcsc", "off", ""), machine, failure.PhysicalOff, contract.Unknown, "does not use"},
+		{"another daemon", source("pcsc", "off", "PHYSICAL_LOCKED"), machine, failure.PhysicalLocked, contract.Unknown, "does not use"},
 		{"no source", func(f *health.Facts) { f.Sources = nil }, machine, failure.PCSCService, contract.Unknown, "does not look"},
 		{"a code of a later version", source("pcsc", "down", "NO_SUCH_CODE"), machine, failure.PCSCService, contract.Fail, ""},
 
@@ -291,6 +291,29 @@ func TestNoCheckIsWithoutWords(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoSubjectHasTwoChecksOfOneCode: a check is found by its code.
+func TestNoSubjectHasTwoChecksOfOneCode(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3000) {
+		r := health.Judge(anything(seed), noon)
+		lists := [][]contract.Check{r.Machine}
+		for _, group := range []map[string][]contract.Check{r.Readers, r.Authenticators} {
+			for _, checks := range group {
+				lists = append(lists, checks)
+			}
+		}
+		for _, checks := range lists {
+			seen := map[string]bool{}
+			for _, c := range checks {
+				if seen[c.Code] {
+					t.Fatalf("seed %d: %s is there twice", seed, c.Code)
+				}
+				seen[c.Code] = true
+			}
+		}
 	}
 }
 

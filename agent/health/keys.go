@@ -11,7 +11,7 @@ func keyRules() []Rule {
 	present := []failure.Code{failure.KeyPresent}
 	fido2 := []failure.Code{failure.KeyPresent, failure.KeyFIDO2}
 	return []Rule{
-		{Code: failure.KeyPresent, Scope: OfKey, TimeToVisible: 0, judge: keyAnswers},
+		{Code: failure.KeyPresent, Scope: OfKey, judge: keyAnswers},
 		{Code: failure.KeyFIDO2, Scope: OfKey, DependsOn: present, judge: keyFIDO2},
 		{Code: failure.KeyPINSet, Scope: OfKey, DependsOn: fido2, judge: keyPINSet},
 		{
@@ -29,15 +29,8 @@ func keyAnswers(s subject) finding {
 	if f, down := whileDown(s.facts, k.Source); down {
 		return f
 	}
-	code := failure.Code(k.Code)
-	if _, known := failure.Lookup(code); !known {
-		code = ""
-	}
 	word := func(usual failure.Code) failure.Code {
-		if code != "" {
-			return code
-		}
-		return usual
+		return said(k.Code, failure.KeyPresent, contract.SecurityKey, usual)
 	}
 	switch k.Condition {
 	case contract.Ready:

@@ -60,34 +60,23 @@ func (f *Facts) source(name string) (contract.Source, bool) {
 	return contract.Source{}, false
 }
 
-// ofSource says whether a source can see its devices at all. service is the
-// code of its check, for a down source without a code of its own.
-func ofSource(f *Facts, name, what string) (finding, bool) {
+// ofSource says whether a source can see its devices at all; if it can, only
+// the time of the finding is set.
+func ofSource(f *Facts, name, what string, check failure.Code, kind contract.Kind) (found finding, up bool) {
 	s, ok := f.source(name)
-	if !ok {
+	switch {
+	case !ok:
 		return unknown("this daemon does not look for " + what), false
-	}
-	code := failure.Code(s.Code)
-	if _, known := failure.Lookup(code); !known {
-		code = ""
-	}
-	with := func(text string) string {
-		if s.Detail != "" {
-			text += ": " + s.Detail
-		}
-		return text
-	}
-	var found finding
-	switch s.State {
-	case "up":
+	case s.State == "up":
 		return finding{at: s.ObservedAt}, true
-	case "off":
-		if code == "" {
-			code = failure.PhysicalOff
+	case s.State == "off":
+		usual := failure.PhysicalOff
+		if check != failure.PCSCService {
+			usual = "" // the other source says it already
 		}
-		found = unknown(with("the daemon was told not to use the " + what + " of this machine")).as(code)
-	case "down":
-		found = fail(with("the daemon cannot reach the " + what)).as(code)
+		found = unknown("the daemon does not use the " + what + " of this machine" + detail(s.Detail)).as(said(s.Code, check, kind, usual))
+	case s.State == "down":
+		found = fail("the daemon cannot reach the " + what + detail(s.Detail)).as(said(s.Code, check, kind, ""))
 	default:
 		found = unknown("the daemon has not looked at the " + what + " yet")
 	}
@@ -96,7 +85,7 @@ func ofSource(f *Facts, name, what string) (finding, bool) {
 }
 
 func pcscService(s subject) finding {
-	found, up := ofSource(s.facts, sourcePCSC, "smartcard readers")
+	found, up := ofSource(s.facts, sourcePCSC, "smartcard readers", failure.PCSCService, contract.Smartcard)
 	if !up {
 		return found
 	}
@@ -233,7 +222,7 @@ func osName(goos string) string {
 }
 
 func keyPresent(s subject) finding {
-	found, up := ofSource(s.facts, sourceFIDO, "security keys")
+	found, up := ofSource(s.facts, sourceFIDO, "security keys", failure.KeyPresent, contract.SecurityKey)
 	if !up {
 		return found
 	}

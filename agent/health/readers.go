@@ -43,7 +43,7 @@ func readerCard(s subject) finding {
 	case contract.Unavailable, contract.Forbidden:
 		return unknown("the reader is " + string(r.Condition) + detail(r.Detail))
 	}
-	return cardCondition(r.Condition, failure.Code(r.Code), r.Detail)
+	return cardCondition(r.Condition, r.Code, r.Detail)
 }
 
 // whileDown: nothing is known of what a source saw before it went down.
@@ -55,17 +55,11 @@ func whileDown(f *Facts, name string) (finding, bool) {
 	return unknown(fmt.Sprintf("waits for the source %s, which is %s", s.Name, s.State)), true
 }
 
-// cardCondition judges a card that is in a reader. code is the source's own
-// word for the condition.
-func cardCondition(c contract.Condition, code failure.Code, said string) finding {
-	if _, known := failure.Lookup(code); !known {
-		code = ""
-	}
+// cardCondition judges a card that is in a reader. code and text are the
+// source's own for the condition.
+func cardCondition(c contract.Condition, code, text string) finding {
 	word := func(usual failure.Code) failure.Code {
-		if code != "" {
-			return code
-		}
-		return usual
+		return said(code, failure.CardPresent, contract.Smartcard, usual)
 	}
 	switch c {
 	case contract.Ready:
@@ -73,20 +67,20 @@ func cardCondition(c contract.Condition, code failure.Code, said string) finding
 	case contract.Present:
 		return unknown("the card is there and was not read yet").as(failure.NotRead)
 	case contract.InUse:
-		return warn("another program has the card" + detail(said)).as(word(failure.CardInUse))
+		return warn("another program has the card" + detail(text)).as(word(failure.CardInUse))
 	case contract.Mute:
-		return fail("the card does not answer its reader" + detail(said)).as(word(failure.CardMute))
+		return fail("the card does not answer its reader" + detail(text)).as(word(failure.CardMute))
 	case contract.Hung:
-		return fail("the card stopped answering" + detail(said)).as(word(failure.CardHung))
+		return fail("the card stopped answering" + detail(text)).as(word(failure.CardHung))
 	case contract.Empty:
 		return fail("the card was taken out").as(word(failure.CardGone))
 	}
-	return fail("the card does not answer as it must" + detail(said)).as(word(failure.CardUnreadable))
+	return fail("the card does not answer as it must" + detail(text)).as(word(failure.CardUnreadable))
 }
 
-func detail(said string) string {
-	if said == "" {
+func detail(text string) string {
+	if text == "" {
 		return ""
 	}
-	return ": " + said
+	return ": " + text
 }

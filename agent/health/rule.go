@@ -96,19 +96,24 @@ func StandsFor(code failure.Code, kind contract.Kind) failure.Code {
 	case failure.KeyMute, failure.KeyHostile, failure.KeyUnreadable, failure.KeyBusy, failure.KeyForbidden, failure.KeyGone,
 		failure.FIDOUnavailable, failure.FIDONeedsAdmin:
 		return failure.KeyPresent
-	case failure.PCSCNotInstalled, failure.PCSCUnavailable, failure.PCSCDenied:
+	case failure.PCSCNotInstalled, failure.PCSCUnavailable, failure.PCSCDenied, failure.PhysicalLocked, failure.PhysicalOff:
 		return failure.PCSCService
 	case failure.PINTriesUnknown:
 		return failure.PINRetries
-	case failure.NotRead, failure.PhysicalLocked, failure.PhysicalOff:
-		switch {
-		case kind == contract.SecurityKey:
+	case failure.NotRead:
+		if kind == contract.SecurityKey {
 			return failure.KeyPresent
-		case code == failure.NotRead:
-			return failure.CardPresent
-		default:
-			return failure.PCSCService
 		}
+		return failure.CardPresent
 	}
 	return code
+}
+
+// said is the code that a source gave for a condition, if it may stand in for
+// the check; else the usual one. So no two checks of a subject have one code.
+func said(code string, check failure.Code, kind contract.Kind, usual failure.Code) failure.Code {
+	if c := failure.Code(code); c != check && StandsFor(c, kind) == check {
+		return c
+	}
+	return usual
 }

@@ -1,0 +1,414 @@
+package assurance_test
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"authbridge/agent/assurance"
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+	"authbridge/agent/health"
+)
+
+// TestVerdicts tells what a person gets to hear.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	bothVirtual := with(machine("linux"), []string{"vc"}, []string{"vk"}, contract.Virtual)
+	ask := func(target string, kind contract.Kind) contract.Question {
+		return contract.Question{AAL: 3, Target: target, Kind: kind}
+	}
+	change := func(f health.Facts, do func(*health.Facts)) *contract.Snapshot {
+		do(&f)
+		return snapshot(f)
+	}
+	tests := []struct {
+		name     string
+		snapshot *contract.Snapshot
+		question contract.Question
+		outcome  contract.Outcome
+		decides  string       // authenticator
+		code     failure.Code // among the reasons
+		summary  string
+	}{
+		{
+			"the embedded default at the mock", snapshot(bothVirtual), ask("mock", ""),
+			contract.VerdictReady, "vc", "", "Ready for AAL3 at mock with card vc (virtual smartcard).",
+		},
+		{
+			"the embedded default at the mock, by key", snapshot(bothVirtual), ask("mock", contract.SecurityKey),
+			contract.VerdictReady, "vk", "", "Ready for AAL3 at mock with key vk (virtual security key).",
+		},
+		{
+			"the embedded default at int", snapshot(bothVirtual), ask("int", ""),
+			contract.VerdictNotReady, "", failure.VirtualNotCounted,
+			"Not ready for AAL3 at int: only virtual authenticators are here, and they never count for a real target.",
+		},
+		{
+			"AAL2 is met by what reaches AAL3", snapshot(bothVirtual),
+			contract.Question{AAL: 2, Target: "mock"},
+			contract.VerdictReady, "vc", "", "Ready for AAL2 at mock with card vc (virtual smartcard).",
+		},
+		{
+			"nothing at all", snapshot(machine("linux")), ask("mock", contract.Smartcard),
+			contract.VerdictNotReady, "", failure.NoAuthenticator, "Not ready for AAL3 at mock: no smartcard is here.",
+		},
+		{
+			"at the very start", change(machine("linux"), func(f *health.Facts) { f.Sources[2].State = "starting" }), ask("mock", ""),
+			contract.VerdictUnproven, "", failure.NoAuthenticator, "Not known for AAL3 at mock: An authenticator is there: the source virtual-pcsc has not looked yet.",
+		},
+		{
+			"the start of the virtual source is no matter at int", change(machine("linux"), func(f *health.Facts) { f.Sources[2].State = "starting" }), ask("int", contract.Smartcard),
+			contract.VerdictNotReady, "", failure.NoAuthenticator, "Not ready for AAL3 at int: no smartcard is here.",
+		},
+		{
+			"a card that is being read", change(bothVirtual, func(f *health.Facts) {
+				f.Readers = slices.Clone(f.Readers)
+				f.Cards, f.Readers[0].Condition, f.Readers[0].Card = nil, contract.Present, ""
+			}), ask("mock", contract.Smartcard),
+			contract.VerdictUnproven, "", failure.NoAuthenticator, "Not known for AAL3 at mock: An authenticator is there: the card in Reader vc was not read yet.",
+		},
+		{
+			"a mute card", change(bothVirtual, func(f *health.Facts) {
+				f.Readers = slices.Clone(f.Readers)
+				f.Cards, f.Readers[0].Condition, f.Readers[0].Card = nil, contract.Mute, ""
+			}), ask("mock", contract.Smartcard),
+			contract.VerdictNotReady, "", failure.CardMute, "",
+		},
+		{
+			"the service is down", change(machine("linux"), func(f *health.Facts) { f.Sources[0].State = "down" }), ask("int", contract.Smartcard),
+			contract.VerdictNotReady, "", failure.PCSCService, "",
+		},
+		{
+			"a blocked virtual card", change(with(machine("linux"), []string{"vc"}, nil, contract.Virtual), func(f *health.Facts) {
+				f.Cards[0].PIN = contract.PIN{State: "blocked"}
+			}), ask("mock", ""),
+			contract.VerdictNotReady, "vc", failure.PINRetries,
+			"Not ready for AAL3 at mock with card vc (virtual smartcard): Passcode tries left: no tries are left: the passcode is blocked.",
+		},
+		{
+			"a card that was left unlocked", change(with(machine("linux"), []string{"vc"}, nil, contract.Virtual), func(f *health.Facts) {
+				f.Cards[0].PIN = contract.PIN{State: "verified"}
+			}), ask("mock", ""),
+			contract.VerdictUnproven, "vc", failure.PINTriesUnknown, "",
+		},
+		{
+			"an expired card beside a good key", change(with(machine("linux"), []string{"vc"}, []string{"vk"}, contract.Virtual), func(f *health.Facts) {
+				f.Cards[0].Certificates[0].NotAfter = noon.AddDate(0, 0, -1)
+			}), ask("mock", ""),
+			contract.VerdictReady, "vk", "", "Ready for AAL3 at mock with key vk (virtual security key).",
+		},
+		{
+			"two cards at the mock", snapshot(with(machine("linux"), []string{"a", "b"}, nil, contract.Physical)), ask("mock", ""),
+			contract.VerdictReady, "a", "", "Ready for AAL3 at mock with card a (physical smartcard).",
+		},
+		{
+			"a live card at the mock", change(with(machine("linux"), []string{"vc"}, nil, contract.Virtual), func(f *health.Facts) { f.Cards[0].Environment = "live" }), ask("mock", ""),
+			contract.VerdictReady, "vc", "", "",
+		},
+		{
+			"somebody's own key is no choice for the mock", snapshot(with(with(machine("linux"), nil, []string{"aa"}, contract.Physical), nil, []string{"zz"}, contract.Virtual)), ask("mock", ""),
+			contract.VerdictReady, "zz", "", "",
+		},
+		{
+			"a broken virtual key does not bring somebody's own into play",
+			change(with(with(machine("linux"), nil, []string{"aa"}, contract.Physical), nil, []string{"zz"}, contract.Virtual), func(f *health.Facts) {
+				f.Keys[1].PIN = contract.PIN{State: "blocked"}
+			}), ask("mock", ""),
+			contract.VerdictNotReady, "zz", failure.KeyPINRetries, "",
+		},
+		{
+			"a physical key at the mock", snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical)), ask("mock", ""),
+			contract.VerdictReady, "k", "", "Ready for AAL3 at mock with key k (physical security key).",
+		},
+		{
+			"a physical key at int", snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical)), ask("int", ""),
+			contract.VerdictUnproven, "k", failure.KeyRegistered,
+			"Not proven for AAL3 at int with key k (physical security key): Registration of the security key: no login with this key is on record; one would settle it.",
+		},
+		{
+			"a physical key at int, all found out", settled(snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical))), ask("int", ""),
+			contract.VerdictReady, "k", "", "Ready for AAL3 at int with key k (physical security key).",
+		},
+		{
+			"a smartcard on Linux", settled(snapshot(with(machine("linux"), []string{"c"}, nil, contract.Physical))), ask("int", ""),
+			contract.VerdictNotReady, "c", failure.OSSupport, "",
+		},
+		{
+			"a smartcard on macOS", settled(snapshot(with(machine("darwin"), []string{"c"}, nil, contract.Physical))), ask("prod", ""),
+			contract.VerdictNotReady, "c", failure.OSSupport, "",
+		},
+		{
+			"a smartcard on Windows", snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical)), ask("int", ""),
+			contract.VerdictUnproven, "c", failure.NHSCM, "",
+		},
+		{
+			"a smartcard on Windows, all found out", settled(snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical))), ask("int", ""),
+			contract.VerdictReady, "c", "", "Ready for AAL3 at int with card c (physical smartcard).",
+		},
+		{
+			"two cards at int", settled(snapshot(with(machine("windows"), []string{"a", "b"}, nil, contract.Physical))), ask("int", ""),
+			contract.VerdictNotReady, "a", failure.CardSingle, "",
+		},
+		{
+			"a virtual card beside is not counted", settled(snapshot(with(with(machine("windows"), []string{"c"}, nil, contract.Physical), []string{"v"}, nil, contract.Virtual))), ask("int", ""),
+			contract.VerdictReady, "c", "", "",
+		},
+		{
+			"a test card at live", settled(snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical))), ask("prod", ""),
+			contract.VerdictNotReady, "c", failure.CertIssuerEnv, "",
+		},
+		{
+			"a live card at int", settled(change(with(machine("windows"), []string{"c"}, nil, contract.Physical), func(f *health.Facts) { f.Cards[0].Environment = "live" })), ask("int", ""),
+			contract.VerdictNotReady, "c", failure.CertIssuerEnv, "",
+		},
+		{
+			"a card of an unknown issuer at int", settled(change(with(machine("windows"), []string{"c"}, nil, contract.Physical), func(f *health.Facts) { f.Cards[0].Environment = "unknown" })), ask("int", ""),
+			contract.VerdictUnproven, "c", failure.CertIssuerEnv, "",
+		},
+		{
+			"a card at a target of the configuration", settled(snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical))), ask("ours", ""),
+			contract.VerdictUnproven, "c", failure.CertIssuerEnv, "",
+		},
+		{
+			"the right user", snapshot(bothVirtual),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.Smartcard, User: amy},
+			contract.VerdictReady, "vc", "", "",
+		},
+		{
+			"another user", snapshot(bothVirtual),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.Smartcard, User: rory},
+			contract.VerdictNotReady, "vc", failure.CertUUID, "",
+		},
+		{
+			"one of two cards is the user's", change(with(machine("linux"), []string{"a", "b"}, nil, contract.Virtual), func(f *health.Facts) { f.Cards[1].User = rory }),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.Smartcard, User: rory},
+			contract.VerdictReady, "b", "", "",
+		},
+		{
+			"Windows Hello on Linux", snapshot(machine("linux")), ask("int", contract.Platform),
+			contract.VerdictNotReady, "", failure.WHPlatform, "Not ready for AAL3 at int: Windows Hello: Linux has no Windows Hello.",
+		},
+		{
+			"Windows Hello on Windows", snapshot(machine("windows")), ask("int", contract.Platform),
+			contract.VerdictUnproven, "", failure.WHPlatform, "",
+		},
+		{
+			"an authenticator app for AAL3", settled(snapshot(machine("linux"))), ask("mock", contract.TOTP),
+			contract.VerdictNotReady, "", failure.LevelNotReached, "",
+		},
+		{
+			"an authenticator app for AAL2", snapshot(machine("linux")),
+			contract.Question{AAL: 2, Target: "mock", Kind: contract.TOTP},
+			contract.VerdictUnproven, "", failure.TOTPReady, "",
+		},
+		{
+			"a level that does not exist", snapshot(bothVirtual),
+			contract.Question{AAL: 4, Target: "mock"},
+			contract.VerdictNotReady, "vc", failure.LevelNotReached, "",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := assurance.Judge(tt.snapshot, tt.question)
+			if v.Outcome != tt.outcome || v.Authenticator != tt.decides {
+				t.Errorf("%s by %q, want %s by %q; %s", v.Outcome, v.Authenticator, tt.outcome, tt.decides, v.Summary)
+			}
+			if tt.summary != "" && v.Summary != tt.summary {
+				t.Errorf("it says\n%q, want\n%q", v.Summary, tt.summary)
+			}
+			if tt.code == "" {
+				return
+			}
+			reasons := slices.Clone(v.Checks)
+			if len(v.Candidates) > 0 && v.Candidates[0].Authenticator == v.Authenticator {
+				reasons = append(reasons, v.Candidates[0].Checks...)
+			}
+			i := slices.IndexFunc(reasons, func(c contract.Check) bool { return c.Code == string(tt.code) })
+			if i < 0 || reasons[i].State == contract.Pass || reasons[i].Remedy == "" {
+				t.Errorf("%s with its remedy is not among the reasons: %+v", tt.code, reasons)
+			}
+		})
+	}
+}
+
+// TestVirtualNeverCountsForARealTarget is rule 4: whatever the snapshot.
+func TestVirtualNeverCountsForARealTarget(t *testing.T) {
+	t.Parallel()
+	ready := 0
+	for seed := range uint64(20000) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		s, q := anything(r), anyQuestion(r)
+		if q.Target == assurance.Mock {
+			q.Target = "int"
+		}
+		if r.IntN(2) == 0 {
+			settled(s)
+		}
+		v := assurance.Judge(s, q)
+		if v.Authenticator != "" {
+			i := slices.IndexFunc(s.Authenticators, func(a contract.Authenticator) bool { return a.ID == v.Authenticator })
+			if s.Authenticators[i].Origin != contract.Physical || v.Origin != contract.Physical {
+				t.Fatalf("seed %d: the verdict rests on an authenticator of origin %q", seed, s.Authenticators[i].Origin)
+			}
+		}
+		if v.Outcome == contract.VerdictReady && v.Authenticator != "" {
+			ready++
+		}
+		for _, c := range v.Candidates {
+			if c.Origin == contract.Physical {
+				continue
+			}
+			if c.Outcome != contract.VerdictNotReady || len(c.Checks) != 1 || c.Checks[0].Code != string(failure.VirtualNotCounted) {
+				t.Fatalf("seed %d: a virtual candidate is %s with %+v", seed, c.Outcome, c.Checks)
+			}
+		}
+		// Without its virtual authenticators the machine gets the same verdict.
+		real := *s
+		real.Authenticators = slices.DeleteFunc(slices.Clone(s.Authenticators), func(a contract.Authenticator) bool { return a.Origin != contract.Physical })
+		if w := assurance.Judge(&real, q); w.Outcome != v.Outcome || w.Authenticator != v.Authenticator {
+			t.Fatalf("seed %d: virtual authenticators turn %s into %s", seed, w.Outcome, v.Outcome)
+		}
+	}
+	if ready < 20 {
+		t.Errorf("only %d of the verdicts were ready: this test proves little", ready)
+	}
+}
+
+func rank(o contract.Outcome) int {
+	return slices.Index([]contract.Outcome{contract.VerdictReady, contract.VerdictUnproven, contract.VerdictNotReady}, o)
+}
+
+// TestAFailingCheckNeverImprovesAVerdict: nor does one that turns from pass to
+// anything else.
+func TestAFailingCheckNeverImprovesAVerdict(t *testing.T) {
+	t.Parallel()
+	worse := 0
+	for seed := range uint64(20000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		s, q := anything(r), anyQuestion(r)
+		before := assurance.Judge(s, q)
+		list := &s.Checks
+		if n := len(s.Authenticators); n > 0 && r.IntN(3) > 0 {
+			list = &s.Authenticators[r.IntN(n)].Checks
+		}
+		if len(*list) == 0 {
+			continue
+		}
+		i := r.IntN(len(*list))
+		if c := (*list)[i]; c.State == contract.Pass || c.State == contract.Warn {
+			(*list)[i] = health.Check(failure.Code(c.Code), one(r, contract.Fail, contract.Unknown), "broken", noon)
+		} else {
+			*list = append(*list, health.Check(one(r, failure.PINRetries, failure.KeyPINSet, failure.OSSupport, failure.NetIssuer, failure.CardMute), contract.Fail, "broken", noon))
+		}
+		after := assurance.Judge(s, q)
+		if rank(after.Outcome) < rank(before.Outcome) {
+			t.Fatalf("seed %d: a failing check made %s of %s (%+v)", seed, after.Outcome, before.Outcome, q)
+		}
+		if rank(after.Outcome) > rank(before.Outcome) {
+			worse++
+		}
+	}
+	if worse < 50 {
+		t.Errorf("only %d verdicts got worse: this test proves little", worse)
+	}
+}
+
+func TestAVerdictSaysWhatItRestsOn(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20000) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		s, q := anything(r), anyQuestion(r)
+		v := assurance.Judge(s, q)
+		switch {
+		case rank(v.Outcome) < 0:
+			t.Fatalf("seed %d: outcome %q", seed, v.Outcome)
+		case v.Question != q || v.SnapshotID != s.ID || !v.ObservedAt.Equal(s.ObservedAt):
+			t.Fatalf("seed %d: the verdict does not say on what it rests", seed)
+		case v.Checks == nil || v.Candidates == nil:
+			t.Fatalf("seed %d: a list is null", seed)
+		case !strings.HasSuffix(v.Summary, ".") || strings.Contains(v.Summary, ": : ") || strings.HasSuffix(v.Summary, ": ."):
+			t.Fatalf("seed %d: summary %q", seed, v.Summary)
+		case strings.HasPrefix(v.Summary, "Ready ") != (v.Outcome == contract.VerdictReady):
+			t.Fatalf("seed %d: %s, and %q", seed, v.Outcome, v.Summary)
+		}
+		if v.Outcome == contract.VerdictReady && q.Kind != contract.Platform && q.Kind != contract.TOTP && v.Authenticator == "" {
+			t.Fatalf("seed %d: ready with nothing", seed)
+		}
+		reasons := slices.Clone(v.Checks)
+		if v.Authenticator != "" {
+			if v.Candidates[0].Authenticator != v.Authenticator || v.Candidates[0].Outcome != v.Outcome {
+				t.Fatalf("seed %d: the first candidate did not decide", seed)
+			}
+			reasons = append(reasons, v.Candidates[0].Checks...)
+		}
+		broken := slices.ContainsFunc(reasons, func(c contract.Check) bool { return c.State == contract.Fail })
+		if broken != (v.Outcome == contract.VerdictNotReady) && v.Authenticator != "" {
+			t.Fatalf("seed %d: %s, and a failing check is there: %v", seed, v.Outcome, broken)
+		}
+		for _, c := range v.Candidates {
+			if !slices.IsSortedFunc(c.Checks, func(a, b contract.Check) int { return severity(a.State) - severity(b.State) }) {
+				t.Fatalf("seed %d: failures do not come first", seed)
+			}
+		}
+	}
+}
+
+func severity(s contract.CheckState) int {
+	return slices.Index([]contract.CheckState{contract.Fail, contract.Unknown, contract.Warn, contract.Pass}, s)
+}
+
+// TestTheOrderOfTheSnapshotDecidesNothing: equal states, equal verdicts.
+func TestTheOrderOfTheSnapshotDecidesNothing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		s, q := anything(r), anyQuestion(r)
+		a := assurance.Judge(s, q)
+		shuffled := *s
+		shuffled.Authenticators = slices.Clone(s.Authenticators)
+		r.Shuffle(len(shuffled.Authenticators), func(i, j int) {
+			shuffled.Authenticators[i], shuffled.Authenticators[j] = shuffled.Authenticators[j], shuffled.Authenticators[i]
+		})
+		if b := assurance.Judge(&shuffled, q); !reflect.DeepEqual(a, b) {
+			t.Fatalf("seed %d: the order of the authenticators changes the verdict", seed)
+		}
+	}
+}
+
+func TestJudgingChangesNoSnapshot(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(1000) {
+		s := anything(rand.New(rand.NewPCG(seed, 6)))
+		r := rand.New(rand.NewPCG(seed, 7))
+		for range 3 {
+			assurance.Judge(s, anyQuestion(r))
+		}
+		if !reflect.DeepEqual(s, anything(rand.New(rand.NewPCG(seed, 6)))) {
+			t.Fatalf("seed %d: the snapshot was changed", seed)
+		}
+	}
+}
+
+// TestNoVerdictSaysWhoTheUserIs: the person who asks may not know.
+func TestNoVerdictSaysWhoTheUserIs(t *testing.T) {
+	t.Parallel()
+	s := snapshot(with(machine("windows"), []string{"a"}, nil, contract.Physical))
+	for _, q := range []contract.Question{{AAL: 3, Target: "int", User: rory}, {AAL: 3, Target: "mock", User: rory}, {AAL: 3, Target: "int"}} {
+		v := assurance.Judge(s, q)
+		texts := []string{v.Summary}
+		for _, c := range v.Candidates {
+			for _, check := range c.Checks {
+				texts = append(texts, check.Evidence)
+			}
+		}
+		for _, text := range texts {
+			if strings.Contains(text, amy) {
+				t.Errorf("%q says whose card it is", text)
+			}
+		}
+	}
+}
