@@ -48,24 +48,32 @@ const (
 	ERR_OTHER           = 0x7f
 )
 
-var hidErrorNames = map[byte]string{
-	ERR_INVALID_CMD:     "ERR_INVALID_CMD",
-	ERR_INVALID_PAR:     "ERR_INVALID_PAR",
-	ERR_INVALID_LEN:     "ERR_INVALID_LEN",
-	ERR_INVALID_SEQ:     "ERR_INVALID_SEQ",
-	ERR_MSG_TIMEOUT:     "ERR_MSG_TIMEOUT",
-	ERR_CHANNEL_BUSY:    "ERR_CHANNEL_BUSY",
-	ERR_LOCK_REQUIRED:   "ERR_LOCK_REQUIRED",
-	ERR_INVALID_CHANNEL: "ERR_INVALID_CHANNEL",
-	ERR_OTHER:           "ERR_OTHER",
+func (e *HIDError) Error() string {
+	return fmt.Sprintf("fido: %s: %s (0x%02X)", e.Command, hidErrorName(e.Code), e.Code)
 }
 
-func (e *HIDError) Error() string {
-	name := hidErrorNames[e.Code]
-	if name == "" {
-		name = "CTAPHID error"
+func hidErrorName(code byte) string {
+	switch code {
+	case ERR_INVALID_CMD:
+		return "ERR_INVALID_CMD"
+	case ERR_INVALID_PAR:
+		return "ERR_INVALID_PAR"
+	case ERR_INVALID_LEN:
+		return "ERR_INVALID_LEN"
+	case ERR_INVALID_SEQ:
+		return "ERR_INVALID_SEQ"
+	case ERR_MSG_TIMEOUT:
+		return "ERR_MSG_TIMEOUT"
+	case ERR_CHANNEL_BUSY:
+		return "ERR_CHANNEL_BUSY"
+	case ERR_LOCK_REQUIRED:
+		return "ERR_LOCK_REQUIRED"
+	case ERR_INVALID_CHANNEL:
+		return "ERR_INVALID_CHANNEL"
+	case ERR_OTHER:
+		return "ERR_OTHER"
 	}
-	return fmt.Sprintf("fido: %s: %s (0x%02X)", e.Command, name, e.Code)
+	return "CTAPHID error"
 }
 
 // Is tells which sentinel the code stands for.

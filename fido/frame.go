@@ -22,27 +22,27 @@ const (
 	CTAPHID_ERROR     Command = 0x3f
 )
 
-var commandNames = [...]struct {
-	command Command
-	name    string
-}{
-	{CTAPHID_PING, "CTAPHID_PING"},
-	{CTAPHID_MSG, "CTAPHID_MSG"},
-	{CTAPHID_LOCK, "CTAPHID_LOCK"},
-	{CTAPHID_INIT, "CTAPHID_INIT"},
-	{CTAPHID_WINK, "CTAPHID_WINK"},
-	{CTAPHID_CBOR, "CTAPHID_CBOR"},
-	{CTAPHID_CANCEL, "CTAPHID_CANCEL"},
-	{CTAPHID_KEEPALIVE, "CTAPHID_KEEPALIVE"},
-	{CTAPHID_ERROR, "CTAPHID_ERROR"},
-}
-
 // String is the command's name in the specification.
 func (c Command) String() string {
-	for _, n := range commandNames {
-		if n.command == c {
-			return n.name
-		}
+	switch c {
+	case CTAPHID_PING:
+		return "CTAPHID_PING"
+	case CTAPHID_MSG:
+		return "CTAPHID_MSG"
+	case CTAPHID_LOCK:
+		return "CTAPHID_LOCK"
+	case CTAPHID_INIT:
+		return "CTAPHID_INIT"
+	case CTAPHID_WINK:
+		return "CTAPHID_WINK"
+	case CTAPHID_CBOR:
+		return "CTAPHID_CBOR"
+	case CTAPHID_CANCEL:
+		return "CTAPHID_CANCEL"
+	case CTAPHID_KEEPALIVE:
+		return "CTAPHID_KEEPALIVE"
+	case CTAPHID_ERROR:
+		return "CTAPHID_ERROR"
 	}
 	return fmt.Sprintf("CTAPHID command %#02x", byte(c))
 }

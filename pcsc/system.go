@@ -7,7 +7,7 @@ import "time"
 // inject readers.
 type System interface {
 	// Establish opens a context (SCardEstablishContext). While the service
-	// is down it fails at once with NoService.
+	// is down it fails at once with SCARD_E_NO_SERVICE.
 	Establish() (Context, error)
 }
 
@@ -19,7 +19,8 @@ type Context interface {
 	ListReaders() ([]string, error)
 	// GetStatusChange blocks until a reader's state differs from Current,
 	// then fills Event and ATR. A timeout < 0 waits for ever. It fails with
-	// Timeout, Cancelled, UnknownReader or a service error.
+	// SCARD_E_TIMEOUT, SCARD_E_CANCELLED, SCARD_E_UNKNOWN_READER or a
+	// service error.
 	GetStatusChange(states []ReaderState, timeout time.Duration) error
 	// Cancel ends a blocked GetStatusChange of this context.
 	Cancel() error

@@ -1,0 +1,76 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/health"
+)
+
+// Judge turns facts into checks. It is pure: the same facts and time give the
+// same judgement.
+type Judge func(facts health.Facts, now time.Time) Judgement
+
+// Judgement is the checks of everything, by what they belong to.
+type Judgement struct {
+	Machine        []contract.Check
+	Readers        map[string][]contract.Check // by reader id
+	Authenticators map[string][]contract.Check // by authenticator id
+	// Again is when time alone can change it; zero is never.
+	Again time.Time
+}
+
+// merge puts the observations of all sources together, in the order of the
+// sources and within them by id, so that equal states are equal snapshots.
+func merge(goos string, observations []Observation) health.Facts {
+	facts := health.Facts{OS: goos}
+	for _, o := range observations {
+		facts.Sources = append(facts.Sources, o.Source)
+		facts.Readers = append(facts.Readers, sorted(o.Readers, func(r contract.Reader) string { return r.Name + r.ID })...)
+		facts.Cards = append(facts.Cards, sorted(o.Cards, func(c health.Card) string { return c.ID })...)
+		facts.Keys = append(facts.Keys, sorted(o.Keys, func(k health.Key) string { return k.ID })...)
+	}
+	return facts
+}
+
+func sorted[T any](list []T, by func(T) string) []T {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b T) int { return strings.Compare(by(a), by(b)) })
+	return list
+}
+
+// compose makes the snapshot from facts and their judgement.
+func compose(id contract.EventID, version string, facts health.Facts, judgement Judgement, now time.Time) *contract.Snapshot {
+	s := &contract.Snapshot{
+		ID:             id.String(),
+		Version:        version,
+		ObservedAt:     now,
+		Sources:        notNil(facts.Sources),
+		Readers:        notNil(slices.Clone(facts.Readers)),
+		Authenticators: make([]contract.Authenticator, 0, len(facts.Cards)+len(facts.Keys)),
+		Checks:         notNil(judgement.Machine),
+	}
+	for i := range s.Readers {
+		s.Readers[i].Checks = notNil(judgement.Readers[s.Readers[i].ID])
+	}
+	for i := range facts.Cards {
+		s.Authenticators = append(s.Authenticators, facts.Cards[i].Authenticator)
+	}
+	for i := range facts.Keys {
+		s.Authenticators = append(s.Authenticators, facts.Keys[i].Authenticator)
+	}
+	for i := range s.Authenticators {
+		s.Authenticators[i].Checks = notNil(judgement.Authenticators[s.Authenticators[i].ID])
+	}
+	return s
+}
+
+// notNil makes an empty list of none: the API says [], not null.
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,97 @@
+package inventory
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/health"
+)
+
+// Rule 7: without the right identity nobody learns whose card it is, wherever
+// the name and the number may have got to.
+func TestWithoutTheRightIdentityNothingPersonalIsTold(t *testing.T) {
+	const user, holder = "555200123456", "Fotherington_Araminta"
+	secrets := []string{user, user[:9], "Fotherington", "Araminta"}
+	judge := func(health.Facts, time.Time) Judgement {
+		careless := []contract.Check{{Code: "CERT_UUID", State: contract.Fail, Evidence: "card of " + user + "_" + holder}}
+		return Judgement{
+			Machine:        careless,
+			Readers:        map[string][]contract.Check{"reader-A": careless},
+			Authenticators: map[string][]contract.Check{"card-1": careless},
+		}
+	}
+	source := newScripted("pcsc")
+	dir := t.TempDir()
+	journal := openStore(t, dir)
+	defer journal.Close()
+	inv, _ := start(t, Config{Sources: []Source{source}, Judge: judge, Journal: journal})
+	sub := subscribe(t, inv, inv.Snapshot().ID)
+	r, c := reader("A", contract.Ready), card("card-1", holder, user)
+	r.Detail, c.Detail = "holds "+holder, "for Araminta"
+	source.shows <- Observation{Readers: []contract.Reader{r}, Cards: []health.Card{c}}
+	source.shows <- Observation{}
+	if _, err := inv.Await(t.Context(), func(s *contract.Snapshot) bool { return len(s.Authenticators) == 1 }); err != nil {
+		// the second observation may already be in: the events below tell
+		t.Log(err)
+	}
+	var texts, plain []string
+	for n := 0; n < 6; {
+		d, err := sub.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range d.Events {
+			n++
+			texts = append(texts, string(e.Encoded(false)))
+			plain = append(plain, string(e.Encoded(true)))
+		}
+	}
+	stored, _, err := journal.EventsAfter(t.Context(), contract.EventID{Epoch: inv.epoch}, 100)
+	if err != nil || len(stored) < 6 {
+		t.Fatal(len(stored), err)
+	}
+	onDisk, err := json.Marshal(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts = append(texts, string(onDisk))
+	v := newView(contract.EventID{}, compose(contract.EventID{}, "", health.Facts{Readers: []contract.Reader{r}, Cards: []health.Card{c}}, judge(health.Facts{}, time.Time{}), time.Time{}), health.Facts{Cards: []health.Card{c}})
+	texts = append(texts, string(v.Encoded(false)))
+	masked, ok := v.Certificates("card-1", false)
+	if !ok || len(masked) != 1 || masked[0].SHA256 == "" {
+		t.Fatalf("certificates %+v %v", masked, ok)
+	}
+	text, err := json.Marshal(masked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts = append(texts, string(text))
+
+	for _, text := range texts {
+		for _, secret := range secrets {
+			if strings.Contains(text, secret) {
+				t.Errorf("%q is told: %s", secret, text)
+			}
+		}
+	}
+	if !strings.Contains(v.masked().Authenticators[0].User, "456") {
+		t.Errorf("the masked user is %q", v.masked().Authenticators[0].User)
+	}
+	whole := strings.Join(plain, "") + string(v.Encoded(true))
+	if !strings.Contains(whole, user) || !strings.Contains(whole, holder) {
+		t.Error("with the right identity it is not told either")
+	}
+}
+
+func TestTheMaskTellsAtMostThreeDigits(t *testing.T) {
+	for user, want := range map[string]string{
+		"": "", "1": "***", "123456": "***", "1234567": "****567", "555200123456": "*********456",
+	} {
+		if got := maskUser(user); got != want {
+			t.Errorf("%q is masked as %q, want %q", user, got, want)
+		}
+	}
+}
