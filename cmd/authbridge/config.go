@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Config is the configuration file; docs/configuration.md is its reference.
+// Its zero value is not useful: start from defaults.
+type Config struct {
+	Listen   string `toml:"listen"`
+	StateDir string `toml:"state_dir"`
+	LogLevel string `toml:"log_level"`
+	Virtual  string `toml:"virtual"`
+	Physical string `toml:"physical"`
+	// ProbeDelay is how long a card lies in its reader before it is read:
+	// "auto" or a Go duration (DESIGN rule 3).
+	ProbeDelay string      `toml:"probe_delay"`
+	Trace      TraceConfig `toml:"trace"`
+}
+
+// TraceConfig switches the traces of what goes over the wire; PIN bodies are
+// never in them.
+type TraceConfig struct {
+	APDU bool `toml:"apdu"`
+	CTAP bool `toml:"ctap"`
+}
+
+const defaultListen = "127.0.0.1:17823"
+
+// defaults is the embedded default: virtual authenticators and whatever
+// hardware there is.
+func defaults() Config {
+	return Config{
+		Listen: defaultListen, LogLevel: "info", Virtual: "auto", Physical: "on", ProbeDelay: "auto",
+	}
+}
+
+// ConfigError is everything that is wrong with a configuration, each with its
+// place and remedy.
+type ConfigError struct{ Findings []Finding }
+
+// Finding is one thing wrong with a configuration. Line and Column are 0 for a
+// flag or environment variable.
+type Finding struct {
+	Where        string
+	Line, Column int
+	What         string
+	Remedy       string
+}
+
+func (e *ConfigError) Error() string {
+	lines := make([]string, len(e.Findings))
+	for i, f := range e.Findings {
+		place := f.Where
+		if f.Line > 0 {
+			place = fmt.Sprintf("%s:%d:%d", f.Where, f.Line, f.Column)
+		}
+		lines[i] = fmt.Sprintf("%s: %s\n  → %s", place, f.What, f.Remedy)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// loadConfig reads a file strictly over the defaults. found is false, and the
+// defaults hold, where there is no such file.
+func loadConfig(path string) (c Config, found bool, err error) {
+	c = defaults()
+	text, err := os.ReadFile(path) //nolint:gosec // the user names their own file
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, &ConfigError{[]Finding{{Where: path, What: err.Error(), Remedy: "make the file readable for you, or name another with --config"}}}
+	}
+	c, err = parseConfig(path, text)
+	return c, true, err
+}
+
+// parseConfig decodes strictly: every unknown key and every bad value at once.
+func parseConfig(path string, text []byte) (Config, error) {
+	c := defaults()
+	var bad ConfigError
+	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c)
+	var strict *toml.StrictMissingError
+	var decode *toml.DecodeError
+	switch {
+	case errors.As(err, &strict):
+		for _, e := range strict.Errors {
+			line, column := e.Position()
+			key := strings.Join(e.Key(), ".")
+			bad.Findings = append(bad.Findings, Finding{path, line, column, "unknown key " + key, nearestKey(key)})
+		}
+	case errors.As(err, &decode):
+		line, column := decode.Position()
+		bad.Findings = append(bad.Findings, Finding{path, line, column, strings.TrimPrefix(decode.Error(), "toml: "), "write it as docs/configuration.md shows"})
+	case err != nil:
+		bad.Findings = append(bad.Findings, Finding{Where: path, What: err.Error(), Remedy: "write it as docs/configuration.md shows"})
+	}
+	for _, f := range validate(c) {
+		f.Where, f.Line, f.Column = placeOf(path, text, f.Where)
+		bad.Findings = append(bad.Findings, f)
+	}
+	if len(bad.Findings) > 0 {
+		return c, &bad
+	}
+	return c, nil
+}
+
+var configKeys = []string{"listen", "state_dir", "log_level", "virtual", "physical", "probe_delay", "trace.apdu", "trace.ctap"}
+
+// nearestKey is the remedy for a key that does not exist.
+func nearestKey(key string) string {
+	for _, k := range configKeys {
+		if strings.EqualFold(strings.ReplaceAll(k, "_", ""), strings.NewReplacer("_", "", "-", "").Replace(key)) {
+			return "write " + k
+		}
+	}
+	return "take it out; the keys are " + strings.Join(configKeys, ", ")
+}
+
+// placeOf finds the line on which a key is set. Values are checked after
+// decoding, when the decoder's positions are gone.
+func placeOf(path string, text []byte, key string) (where string, line, column int) {
+	for i, l := range strings.Split(string(text), "\n") {
+		name, _, found := strings.Cut(l, "=")
+		if found && strings.TrimSpace(name) == key {
+			return path, i + 1, strings.Index(l, key) + 1
+		}
+	}
+	return path, 0, 0
+}
+
+// validate checks values, wherever they came from. Finding.Where is the key.
+func validate(c Config) []Finding {
+	var bad []Finding
+	add := func(key, what, remedy string) { bad = append(bad, Finding{Where: key, What: what, Remedy: remedy}) }
+	if what, remedy := badListen(c.Listen); what != "" {
+		add("listen", what, remedy)
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		for _, a := range allowed {
+			if value == a {
+				return
+			}
+		}
+		add(key, fmt.Sprintf("%s is %q", key, value), "choose one of "+strings.Join(allowed, ", "))
+	}
+	oneOf("log_level", c.LogLevel, "error", "warn", "info", "debug")
+	oneOf("virtual", c.Virtual, "auto", "on", "off")
+	oneOf("physical", c.Physical, "on", "off")
+	if d, err := time.ParseDuration(c.ProbeDelay); c.ProbeDelay != "auto" && (err != nil || d < 0 || d > time.Minute) {
+		add("probe_delay", fmt.Sprintf("probe_delay is %q", c.ProbeDelay), `write "auto" or a time from "0s" to "60s"`)
+	}
+	return bad
+}
+
+// nhsPorts belong to NHS software on the same workstation
+// (domain/cis2.md 2.6).
+var nhsPorts = map[string]bool{"43485": true, "43487": true, "44213": true, "45031": true, "46478": true, "48853": true, "55000": true}
+
+// badListen refuses every address that is not loopback (DESIGN rule 6).
+func badListen(address string) (what, remedy string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Sprintf("listen is %q, which is no host:port", address), "write " + defaultListen + ", or 127.0.0.1:0 for any free port"
+	}
+	ip := net.ParseIP(host)
+	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Sprintf("listen is %q, which others could reach", address),
+			"authbridge listens on this machine alone: use 127.0.0.1, and in a container mount its socket instead of opening a port"
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Sprintf("listen has port %q", port), "use a number from 1024 to 65535, or 0 for any free port"
+	}
+	if nhsPorts[port] {
+		return fmt.Sprintf("port %s belongs to NHS software", port), "use another port; " + defaultListen + " is ours"
+	}
+	return "", ""
+}

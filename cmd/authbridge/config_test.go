@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestABadConfigurationSaysFileLineColumnAndRemedyOfAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	_, err := parseConfig("c.toml", []byte(`listen = "0.0.0.0:80"
+log-level = "debug"
+virtual = "maybe"
+
+[trace]
+  adpu = true
+probe_delay = 3
+`))
+	var bad *ConfigError
+	if !errors.As(err, &bad) {
+		t.Fatalf("got %v, want a ConfigError", err)
+	}
+	text := err.Error()
+	for _, want := range []string{
+		"c.toml:1:1: listen is \"0.0.0.0:80\"", "mount its socket",
+		"c.toml:2:1: unknown key log-level", "write log_level",
+		"c.toml:3:1: virtual is \"maybe\"", "choose one of auto, on, off",
+		"c.toml:6:3: unknown key trace.adpu",
+		"c.toml:7:1: unknown key trace.probe_delay",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("missing %q in\n%s", want, text)
+		}
+	}
+	for _, f := range bad.Findings {
+		if f.Remedy == "" {
+			t.Errorf("no remedy: %+v", f)
+		}
+	}
+}
+
+func TestATypeErrorHasItsPlace(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"virtual = 3\n", "virtual = \n", "virtual = \"on\"\nvirtual = \"off\"\n"} {
+		_, err := parseConfig("c.toml", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), "c.toml:") {
+			t.Errorf("%q: got %v, want a place", text, err)
+		}
+	}
+}
+
+func TestNoFileMeansTheEmbeddedDefault(t *testing.T) {
+	t.Parallel()
+	c, found, err := loadConfig(filepath.Join(t.TempDir(), "none.toml"))
+	if err != nil || found || c != defaults() {
+		t.Errorf("got %+v, %v, %v", c, found, err)
+	}
+	if bad := validate(defaults()); len(bad) > 0 {
+		t.Errorf("the default itself is bad: %+v", bad)
+	}
+}
+
+func TestOnlyLoopbackIsListenedOn(t *testing.T) {
+	t.Parallel()
+	for address, ok := range map[string]bool{
+		"127.0.0.1:17823": true, "127.0.0.1:0": true, "[::1]:17823": true, "localhost:17823": true, "127.9.9.9:1": true,
+		"0.0.0.0:17823": false, ":17823": false, "[::]:17823": false, "192.168.1.2:17823": false, "10.0.0.1:1": false,
+		"example.org:1": false, "127.0.0.1": false, "127.0.0.1:": false, "127.0.0.1:99999": false, "127.0.0.1:x": false, "": false,
+		"127.0.0.1:43485": false, "127.0.0.1:55000": false, "localhost.evil.example:1": false, "127.0.0.1.evil.example:1": false,
+	} {
+		what, remedy := badListen(address)
+		if (what == "") != ok {
+			t.Errorf("%q: %q", address, what)
+		}
+		if what != "" && remedy == "" {
+			t.Errorf("%q is refused without a remedy", address)
+		}
+	}
+}
+
+func TestTheReferenceNamesEveryKey(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range configKeys {
+		name := key[strings.LastIndex(key, ".")+1:]
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("docs/configuration.md does not name %s", key)
+		}
+	}
+	if !slices.Contains(configKeys, "listen") {
+		t.Error("no keys")
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte("listen = \"127.0.0.1:0\"\n[trace]\napdu = true\n"))
+	f.Add([]byte("= = ="))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, err := parseConfig("c.toml", text)
+		var bad *ConfigError
+		if err != nil && !errors.As(err, &bad) {
+			t.Errorf("not a ConfigError: %v", err)
+		}
+	})
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"authbridge/agent/client"
+	"authbridge/agent/contract"
+)
+
+// version is set by the build (scripts/version).
+var version = "0.0.0-dev"
+
+// Exit codes (DESIGN 5.1).
+const (
+	exitOK           = 0
+	exitNotReady     = 1
+	exitUsage        = 2
+	exitNotReachable = 3
+	exitRefused      = 4
+	exitUnproven     = 5
+)
+
+// exit is an error with the exit code that it means. Err is nil where all has
+// been said already.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exit{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Main runs one command and returns its exit code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code, words := explain(err)
+	if words != "" {
+		_, _ = fmt.Fprintln(stderr, words)
+	}
+	return code
+}
+
+// explain turns an error into an exit code and what to tell a person.
+func explain(err error) (code int, words string) {
+	var e *exit
+	var problem *contract.Problem
+	switch {
+	case errors.As(err, &e) && e.err == nil:
+		return e.code, ""
+	case errors.As(err, &e):
+		return e.code, e.Error()
+	case errors.Is(err, client.ErrNotReachable):
+		return exitNotReachable, err.Error()
+	case errors.As(err, &problem):
+		words = problem.Error()
+		for _, f := range problem.Fields {
+			words += fmt.Sprintf("\n  %s: %s", f.Location, f.Message)
+		}
+		if problem.Remedy != "" {
+			words += "\n  → " + problem.Remedy
+		}
+		if problem.Status >= 400 && problem.Status < 500 && problem.Status != 401 && problem.Status != 403 {
+			return exitUsage, words
+		}
+		return exitRefused, words
+	default:
+		// What cobra says of flags and arguments.
+		return exitUsage, err.Error()
+	}
+}
+
+// flags are those that every client command takes.
+type flags struct {
+	stateDir string
+	json     bool
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	var f flags
+	root := &cobra.Command{
+		Use:   "authbridge",
+		Short: "Smartcards and security keys for login tests",
+		Long: `authbridge knows which smartcards and security keys are on this machine and how
+healthy they are, and tells test tooling whether a sign-in at AAL2 or AAL3 can
+be done now, with which authenticator, and if not, why not and what to do.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w\n  → see %s --help", err, c.CommandPath())
+	})
+	root.PersistentFlags().StringVar(&f.stateDir, "state-dir", "", "find the daemon that keeps its state in this folder")
+	root.PersistentFlags().BoolVar(&f.json, "json", false, "write JSON, as the API does")
+	root.AddCommand(newConfig(), newVersion())
+	return root
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"authbridge/agent/contract"
+)
+
+// screen writes for a person: it fits the terminal, and uses colour only
+// there. Shape and word say all that colour does.
+type screen struct {
+	w      io.Writer
+	width  int
+	colour bool
+}
+
+const (
+	defaultWidth = 80 // where there is no terminal
+	narrowest    = 40
+	widest       = 110 // longer lines are hard to read
+)
+
+func newScreen(w io.Writer) *screen {
+	s := &screen{w: w, width: defaultWidth}
+	if !isTerminal(w) {
+		return s
+	}
+	s.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if width, _, err := term.GetSize(int(w.(*os.File).Fd())); err == nil {
+		s.width = min(max(width, narrowest), widest)
+	}
+	return s
+}
+
+// ANSI colours (ECMA-48, 8.3.117).
+const (
+	red, green, yellow, faint, bold = "31", "32", "33", "2", "1"
+)
+
+func (s *screen) paint(colour, text string) string {
+	if !s.colour || colour == "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// line writes one line as it is.
+func (s *screen) line(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.w, format+"\n", args...)
+}
+
+// text writes words wrapped to the width, each line after the first indented
+// by rest.
+func (s *screen) text(first, rest, words string) {
+	for _, l := range wrap(first, rest, words, s.width) {
+		s.line("%s", l)
+	}
+}
+
+func wrap(first, rest, words string, width int) []string {
+	lines := []string{first}
+	empty := true // whether the current line has no word yet
+	for _, w := range strings.Fields(words) {
+		current := &lines[len(lines)-1]
+		if !empty && utf8.RuneCountInString(*current)+1+utf8.RuneCountInString(w) > width {
+			lines = append(lines, rest+w)
+			continue
+		}
+		if !empty {
+			*current += " "
+		}
+		*current += w
+		empty = false
+	}
+	return lines
+}
+
+// mark is a check's state as a shape, a colour and a word.
+type mark struct{ shape, colour, word string }
+
+func markOf(state contract.CheckState) mark {
+	switch state {
+	case contract.Pass:
+		return mark{"✓", green, "pass"}
+	case contract.Warn:
+		return mark{"!", yellow, "warn"}
+	case contract.Fail:
+		return mark{"✗", red, "fail"}
+	default:
+		return mark{"?", yellow, "unknown"}
+	}
+}
+
+func markOfOutcome(o contract.Outcome) mark {
+	switch o {
+	case contract.VerdictReady:
+		return mark{"✓", green, "ready"}
+	case contract.VerdictNotReady:
+		return mark{"✗", red, "not ready"}
+	default:
+		return mark{"?", yellow, "unproven"}
+	}
+}
+
+// table lays cells in columns; the last column is cut to fit the width.
+func (s *screen) table(indent string, rows [][]string) {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		var b strings.Builder
+		b.WriteString(indent)
+		for i, cell := range row {
+			b.WriteString(cell)
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+			}
+		}
+		s.line("%s", cut(strings.TrimRight(b.String(), " "), s.width))
+	}
+}
+
+// cut shortens a line to the width and says so with an ellipsis.
+func cut(line string, width int) string {
+	if utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	return string([]rune(line)[:width-1]) + "…"
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"authbridge/agent/contract"
+)
+
+// showVerdict writes a verdict with its reasons and what to do.
+func (s *screen) showVerdict(v contract.Verdict) {
+	m := markOfOutcome(v.Outcome)
+	s.line("%s AAL%d at %s: %s", s.paint(m.colour, m.shape), v.AAL, v.Target, s.paint(bold, m.word))
+	s.text("  ", "  ", v.Summary)
+	if v.Outcome == contract.VerdictReady {
+		return
+	}
+	s.showChecks("  ", v.Checks, false)
+	for _, c := range v.Candidates {
+		s.line("")
+		s.line("  %s", cut(fmt.Sprintf("%s  %s, %s", c.Name, c.Kind, c.Origin), s.width-2))
+		s.showChecks("    ", c.Checks, false)
+	}
+}
+
+// showChecks writes the checks that need somebody's attention, worst first;
+// all of them if asked.
+func (s *screen) showChecks(indent string, checks []contract.Check, all bool) {
+	ordered := slices.Clone(checks)
+	slices.SortStableFunc(ordered, func(a, b contract.Check) int { return severity(b.State) - severity(a.State) })
+	for _, c := range ordered {
+		if c.State == contract.Pass && !all {
+			continue
+		}
+		m := markOf(c.State)
+		title := c.Title
+		if c.NHSCode != "" {
+			title += " (" + c.NHSCode + ")"
+		}
+		s.line("%s%s %s  %s", indent, s.paint(m.colour, m.shape), c.Code, title)
+		more := indent + "    "
+		if c.Evidence != "" {
+			s.text(more, more, c.Evidence)
+		}
+		if c.Remedy != "" {
+			s.text(indent+"  → ", more, c.Remedy)
+		}
+	}
+}
+
+func severity(state contract.CheckState) int {
+	switch state {
+	case contract.Fail:
+		return 3
+	case contract.Warn:
+		return 2
+	case contract.Unknown:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// showStatus writes a snapshot: what is there, and what needs attention.
+func (s *screen) showStatus(snap contract.Snapshot, now time.Time) {
+	s.line("%s  %s", s.paint(bold, "authbridge "+snap.Version), s.paint(faint, "seen "+ago(now, snap.ObservedAt)))
+	s.line("\nSources")
+	rows := make([][]string, 0, len(snap.Sources))
+	for _, src := range snap.Sources {
+		rows = append(rows, []string{src.Name, src.State, strings.TrimSpace(src.Code + " " + src.Detail)})
+	}
+	s.table("  ", rows)
+
+	s.line("\nAuthenticators")
+	if len(snap.Authenticators) == 0 {
+		s.line("  none: insert a card or plug in a key")
+	}
+	rows = rows[:0]
+	for _, a := range snap.Authenticators {
+		rows = append(rows, []string{worst(a.Checks).shape, a.Name, string(a.Kind), string(a.Origin), string(a.Condition), pinWords(a.PIN), a.ID})
+	}
+	s.table("  ", rows)
+
+	s.line("\nReaders")
+	if len(snap.Readers) == 0 {
+		s.line("  none")
+	}
+	rows = rows[:0]
+	for _, r := range snap.Readers {
+		rows = append(rows, []string{worst(r.Checks).shape, r.Name, string(r.Origin), string(r.Condition), r.Detail})
+	}
+	s.table("  ", rows)
+	s.showAttention(snap)
+}
+
+// showAttention lists every check that fails or warns, wherever it belongs.
+func (s *screen) showAttention(snap contract.Snapshot) {
+	bad := func(checks []contract.Check) []contract.Check {
+		return slices.DeleteFunc(slices.Clone(checks), func(c contract.Check) bool { return severity(c.State) < severity(contract.Warn) })
+	}
+	heading := "\nAttention"
+	show := func(name string, checks []contract.Check) {
+		if checks = bad(checks); len(checks) == 0 {
+			return
+		}
+		if heading != "" {
+			s.line("%s", heading)
+			heading = ""
+		}
+		s.line("  %s", cut(name, s.width-2))
+		s.showChecks("    ", checks, false)
+	}
+	show("this machine", snap.Checks)
+	for _, r := range snap.Readers {
+		show(r.Name, r.Checks)
+	}
+	for _, a := range snap.Authenticators {
+		show(a.Name, a.Checks)
+	}
+}
+
+// worst is the mark of the worst check that was made; one that nobody could
+// make says nothing about health.
+func worst(checks []contract.Check) mark {
+	state := contract.Pass
+	for _, c := range checks {
+		if c.State != contract.Unknown && severity(c.State) > severity(state) {
+			state = c.State
+		}
+	}
+	return markOf(state)
+}
+
+func pinWords(p contract.PIN) string {
+	switch {
+	case p.TriesLeft != nil:
+		return fmt.Sprintf("PIN %s, %d left", strings.ReplaceAll(p.State, "_", " "), *p.TriesLeft)
+	case p.State == "":
+		return ""
+	default:
+		return "PIN " + strings.ReplaceAll(p.State, "_", " ")
+	}
+}
+
+// ago says how long ago something was, roughly, as a person would.
+func ago(now, then time.Time) string {
+	if then.IsZero() {
+		return "never"
+	}
+	switch d := now.Sub(then); {
+	case d < time.Second:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	default:
+		return then.Format(time.DateOnly)
+	}
+}
+
+// showEvent writes one event on one line.
+func (s *screen) showEvent(e contract.Event) {
+	s.line("%s", cut(fmt.Sprintf("%s  %s", e.At.Local().Format("15:04:05.000"), e.Text), s.width))
+}
