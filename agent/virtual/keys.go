@@ -232,7 +232,7 @@ func (d *Devices) plugKey(ctx context.Context, dev *device, key *vkey.Key, want 
 	switch {
 	case errors.Is(err, vkey.ErrNoUHID):
 		cancel()
-		return &failure.Error{Code: failure.UHIDUnavailable, Field: "body.uhid", Detail: err.Error(), Err: err}
+		return &failure.Error{Code: failure.UHIDUnavailable, Field: "body.uhid", Detail: err.Error()}
 	case err != nil:
 		cancel()
 		return err
