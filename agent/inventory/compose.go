@@ -9,18 +9,9 @@ import (
 	"authbridge/agent/health"
 )
 
-// Judge turns facts into checks. It is pure: the same facts and time give the
-// same judgement.
-type Judge func(facts health.Facts, now time.Time) Judgement
-
-// Judgement is the checks of everything, by what they belong to.
-type Judgement struct {
-	Machine        []contract.Check
-	Readers        map[string][]contract.Check // by reader id
-	Authenticators map[string][]contract.Check // by authenticator id
-	// Again is when time alone can change it; zero is never.
-	Again time.Time
-}
+// Judge turns facts into checks: [health.Judge], or [health.Steady]. It is
+// called from one goroutine at a time, in the order in which facts came.
+type Judge func(facts health.Facts, now time.Time) health.Report
 
 // merge puts the observations of all sources together, in the order of the
 // sources and within them by id, so that equal states are equal snapshots.
@@ -41,8 +32,8 @@ func sorted[T any](list []T, by func(T) string) []T {
 	return list
 }
 
-// compose makes the snapshot from facts and their judgement.
-func compose(id contract.EventID, version string, facts health.Facts, judgement Judgement, now time.Time) *contract.Snapshot {
+// compose makes the snapshot from facts and the report on them.
+func compose(id contract.EventID, version string, facts health.Facts, report health.Report, now time.Time) *contract.Snapshot {
 	s := &contract.Snapshot{
 		ID:             id.String(),
 		Version:        version,
@@ -50,10 +41,10 @@ func compose(id contract.EventID, version string, facts health.Facts, judgement 
 		Sources:        notNil(facts.Sources),
 		Readers:        notNil(slices.Clone(facts.Readers)),
 		Authenticators: make([]contract.Authenticator, 0, len(facts.Cards)+len(facts.Keys)),
-		Checks:         notNil(judgement.Machine),
+		Checks:         notNil(report.Machine),
 	}
 	for i := range s.Readers {
-		s.Readers[i].Checks = notNil(judgement.Readers[s.Readers[i].ID])
+		s.Readers[i].Checks = notNil(report.Readers[s.Readers[i].ID])
 	}
 	for i := range facts.Cards {
 		s.Authenticators = append(s.Authenticators, facts.Cards[i].Authenticator)
@@ -62,7 +53,7 @@ func compose(id contract.EventID, version string, facts health.Facts, judgement 
 		s.Authenticators = append(s.Authenticators, facts.Keys[i].Authenticator)
 	}
 	for i := range s.Authenticators {
-		s.Authenticators[i].Checks = notNil(judgement.Authenticators[s.Authenticators[i].ID])
+		s.Authenticators[i].Checks = notNil(report.Authenticators[s.Authenticators[i].ID])
 	}
 	return s
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sync/errgroup"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/health"
@@ -65,7 +64,7 @@ func New(ctx context.Context, config Config) (*Inventory, error) {
 		config.Now = time.Now
 	}
 	if config.Judge == nil {
-		config.Judge = func(health.Facts, time.Time) Judgement { return Judgement{} }
+		config.Judge = func(health.Facts, time.Time) health.Report { return health.Report{} }
 	}
 	epoch := uint64(max(config.Now().UnixMilli(), 1))
 	if config.Journal != nil {
@@ -95,17 +94,15 @@ func (i *Inventory) Run(ctx context.Context) error {
 	defer published.Wait()
 	defer i.output.end()
 
-	var sources errgroup.Group
+	var sources sync.WaitGroup
 	for n := range i.config.Sources {
-		sources.Go(func() error {
-			i.supervise(ctx, n)
-			return nil
-		})
+		sources.Go(func() { i.supervise(ctx, n) })
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = sources.Wait()
+		<-ctx.Done()
+		sources.Wait()
 	}()
 	i.owner.run(done)
 	return nil

@@ -29,7 +29,7 @@ func newOwner(i *Inventory) *owner {
 
 // run takes observations until the sources are done and all is taken.
 func (o *owner) run(done <-chan struct{}) {
-	// The timer runs only where a judgement asked for it: idle is idle.
+	// The timer runs only where a report asked for it: idle is idle.
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -99,7 +99,7 @@ func (o *owner) advance(told []contract.Event) {
 
 func (o *owner) judge(id contract.EventID, now time.Time) *View {
 	facts := merge(o.config.OS, o.observations)
-	judgement := o.config.Judge(facts, now)
-	o.again = judgement.Again
-	return newView(id, compose(id, o.config.Version, facts, judgement, now), facts)
+	report := o.config.Judge(facts, now)
+	o.again = report.Again
+	return newView(id, compose(id, o.config.Version, facts, report, now), facts)
 }
