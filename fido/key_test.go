@@ -1,6 +1,8 @@
 package fido_test
 
 import (
+	"authbridge/fido"
+	"authbridge/fido/vkey"
 	"bytes"
 	"context"
 	"errors"
@@ -8,9 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"authbridge/fido"
-	"authbridge/fido/vkey"
 )
 
 // patience is how long the tests wait for what must come.

@@ -1,6 +1,8 @@
 package fido_test
 
 import (
+	"authbridge/fido"
+	"authbridge/fido/vkey"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +11,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"authbridge/fido"
-	"authbridge/fido/vkey"
 )
 
 // pass lets time pass in the bubble of a test, until all is quiet.
