@@ -36,6 +36,9 @@ func (s *nativeSystem) Establish() (Context, error) {
 	return &nativeContext{system: s, c: c, pin: s.takePin()}, nil
 }
 
+// bell rings when the service may have come; nil where nothing tells.
+func (s *nativeSystem) bell() *bell { return newBell() }
+
 // takePin gives each open context the smallest free number, so that there are
 // never more than the most contexts that were open at once.
 func (s *nativeSystem) takePin() int {

@@ -40,7 +40,7 @@ func statusChange(handle uintptr, states []ReaderState, timeout time.Duration) e
 		pins.Pin(name)
 		sys[i] = winReaderState{reader: name, current: uint32(s.Current)}
 	}
-	r, _, _ := procGetStatusChange.Call(handle, uintptr(milliseconds), uintptr(unsafe.Pointer(&sys[0])), uintptr(len(sys)))
+	r, _, _ := procGetStatusChange.Call(handle, uintptr(milliseconds), uintptr(unsafe.Pointer(&sys[0])), uintptr(len(sys))) //nolint:gosec // a C call
 	if r != 0 {
 		return &Error{Op: op, Code: Code(r)}
 	}

@@ -133,7 +133,7 @@ func (d *Daemon) spawn() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	cmd := exec.Command(path, append([]string{"--foreground", "--config", d.conf}, d.args...)...)
+	cmd := exec.Command(path, append([]string{"--foreground", "--config", d.conf}, d.args...)...) //nolint:gosec // the test says which
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	cmd.SysProcAttr = daemonAttr()
 	started, exited := make(chan error), make(chan struct{})
@@ -206,21 +206,22 @@ func (d *Daemon) writeConfig() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	image, err := os.ReadFile(library)
+	image, err := os.ReadFile(library) //nolint:gosec // one of the paths below
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	libraries := d.t.TempDir()
+	var conf strings.Builder // one file: several are read in no order
 	for n := range d.slots / 2 {
 		own := filepath.Join(libraries, fmt.Sprintf("libifdvpcd%d.so", n))
-		conf := fmt.Sprintf("FRIENDLYNAME %q\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n",
+		fmt.Fprintf(&conf, "FRIENDLYNAME %q\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n\n",
 			driverName(n), d.port(2*n), own, d.port(2*n))
-		if err := os.WriteFile(own, image, 0o755); err != nil {
+		if err := os.WriteFile(own, image, 0o700); err != nil { //nolint:gosec // a library
 			d.t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(d.conf, fmt.Sprintf("vpcd%02d", n)), []byte(conf), 0o644); err != nil {
-			d.t.Fatal(err)
-		}
+	}
+	if err := os.WriteFile(filepath.Join(d.conf, "vpcd"), []byte(conf.String()), 0o600); err != nil {
+		d.t.Fatal(err)
 	}
 }
 

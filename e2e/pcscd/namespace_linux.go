@@ -36,7 +36,7 @@ func enter(o options) (int, error) {
 			return 0, err
 		}
 		os.Setenv(envInside, "1")
-		err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+		err := syscall.Exec("/proc/self/exe", os.Args, os.Environ()) //nolint:gosec // ourselves, as we were called
 		return 0, fmt.Errorf("cannot execute the test binary again: %w", err)
 	}
 
@@ -92,12 +92,12 @@ func furnish(quickAck bool) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("cannot make the mounts private: %w", err)
 	}
-	if err := os.MkdirAll(runDir, 0o755); err != nil {
+	if err := os.MkdirAll(runDir, 0o755); err != nil { //nolint:gosec // as the package makes it
 		// Only root may make it; in our own namespace /run can be ours.
 		if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
 			return fmt.Errorf("cannot mount a private /run: %w", err)
 		}
-		if err := os.MkdirAll(runDir, 0o755); err != nil {
+		if err := os.MkdirAll(runDir, 0o755); err != nil { //nolint:gosec // as the package makes it
 			return err
 		}
 	}
