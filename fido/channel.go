@@ -22,6 +22,10 @@ type tempo struct {
 	limit time.Duration
 	// busy is the time for which ERR_CHANNEL_BUSY is met by trying again.
 	busy time.Duration
+	// repeat says that a message may be sent a second time when its answer did
+	// not come while others talked to the key: a system keeps few reports for
+	// who does not read them at once (Linux 64), and drops what comes on top.
+	repeat bool
 }
 
 const (
@@ -35,7 +39,7 @@ const (
 )
 
 // quick is the tempo of commands that wait for nobody.
-var quick = tempo{patience: 3 * time.Second, limit: 10 * time.Second, busy: 3 * time.Second}
+var quick = tempo{patience: 3 * time.Second, limit: 10 * time.Second, busy: 3 * time.Second, repeat: true}
 
 // Keepalive is what a key says while it works (CTAP 2.1, 11.2.9.1.7).
 type Keepalive byte
@@ -74,6 +78,15 @@ func openChannel(ctx context.Context, link Link) (*channel, error) {
 // KEEPALIVEs go to the callback, if there is one. When ctx ends, a
 // CTAPHID_CBOR command is cancelled; if the key was faster, its answer counts.
 func (c *channel) exchange(ctx context.Context, req message, t tempo, keepalive func(Keepalive)) ([]byte, error) {
+	data, err := c.attempt(ctx, req, t, keepalive)
+	if t.repeat && crowdedOut(err) {
+		data, err = c.attempt(ctx, req, t, keepalive)
+	}
+	return data, err
+}
+
+// attempt makes sure of the channel, and waits while the key is busy.
+func (c *channel) attempt(ctx context.Context, req message, t tempo, keepalive func(Keepalive)) ([]byte, error) {
 	if c.stale {
 		if err := c.init(ctx, c.cid); err != nil {
 			return nil, err
@@ -223,7 +236,11 @@ func (c *channel) once(ctx context.Context, req message, t tempo, keepalive func
 
 // init allocates a channel, or empties ours (CTAP 2.1, 11.2.9.1.3).
 func (c *channel) init(ctx context.Context, cid uint32) error {
-	err := c.patiently(ctx, quick.busy, func() error { return c.initOnce(ctx, cid) })
+	try := func() error { return c.initOnce(ctx, cid) }
+	err := c.patiently(ctx, quick.busy, try)
+	if crowdedOut(err) {
+		err = c.patiently(ctx, quick.busy, try)
+	}
 	var refused *HIDError
 	if cid != broadcastCID && errors.As(err, &refused) && refused.Code == ERR_INVALID_CHANNEL {
 		return c.init(ctx, broadcastCID)

@@ -376,3 +376,28 @@ func TestUeventsThatAnybodySentAreNotBelieved(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
+
+func TestOnlyRootAndTheKernelAreBelieved(t *testing.T) {
+	t.Parallel()
+	udev, kernel := &ueventSocket{group: groupUdev}, &ueventSocket{group: groupKernel}
+	cred := func(uid uint32) []byte { return unix.UnixCredentials(&unix.Ucred{Pid: 7, Uid: uid}) }
+	for name, c := range map[string]struct {
+		socket *ueventSocket
+		from   unix.Sockaddr
+		oob    []byte
+		want   bool
+	}{
+		"udev":                         {udev, &unix.SockaddrNetlink{Pid: 7, Groups: 2}, cred(0), true},
+		"the kernel":                   {kernel, &unix.SockaddrNetlink{Groups: 1}, cred(0), true},
+		"a user":                       {udev, &unix.SockaddrNetlink{Pid: 7, Groups: 2}, cred(1000), false},
+		"to us alone":                  {udev, &unix.SockaddrNetlink{Pid: 7}, cred(0), false},
+		"a program, as the kernel":     {kernel, &unix.SockaddrNetlink{Pid: 7, Groups: 1}, cred(0), false},
+		"nobody knows whom":            {udev, &unix.SockaddrNetlink{Pid: 7, Groups: 2}, nil, false},
+		"with credentials cut short":   {udev, &unix.SockaddrNetlink{Pid: 7, Groups: 2}, cred(0)[:20], false},
+		"something that is no netlink": {udev, &unix.SockaddrUnix{}, cred(0), false},
+	} {
+		if got := c.socket.trusts(c.from, c.oob); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package fido
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -67,8 +68,24 @@ func (l *listening) settle(m *message) (done bool, data []byte, err error) {
 	return true, nil, &FrameError{fmt.Sprintf("%s is answered with %s of %d octets", l.cmd, m.cmd, len(m.data))}
 }
 
+// lateError is an answer that did not come in time.
+type lateError struct {
+	error
+	others bool // while there was traffic of others
+}
+
+func (e *lateError) Unwrap() error { return e.error }
+
+// crowdedOut says whether an answer may have been lost among those to others.
+func crowdedOut(err error) bool {
+	var late *lateError
+	return errors.As(err, &late) && late.others
+}
+
 // late says what a key did that did not answer in time.
-func (l *listening) late() error {
+func (l *listening) late() error { return &lateError{l.verdict(), l.foreign > 0} }
+
+func (l *listening) verdict() error {
 	switch {
 	case l.assembly.under:
 		return &FrameError{fmt.Sprintf("the answer to %s is cut short", l.cmd)}

@@ -154,10 +154,10 @@ func (w *watcher) run(ctx context.Context) error {
 				w.watch(ctx)
 			}
 		}
-		w.start(ctx)
 		if len(w.events) > 0 {
-			w.publish()
+			w.publish() // that a key is there, before it is touched
 		}
+		w.start(ctx)
 	}
 }
 
@@ -235,7 +235,6 @@ func (w *watcher) change(c Change) {
 		w.m.know(c.Node.Path, true)
 		w.want(k, now)
 		w.event(Plugged, k)
-		w.publish() // before the key is touched
 	}
 }
 

@@ -92,7 +92,7 @@ func again(err error, n int) (time.Duration, bool) {
 	case errors.Is(err, ErrInUse):
 		const first, most, tries = 250 * time.Millisecond, 10 * time.Second, 36 // about 5 minutes
 		return min(first<<min(n-1, 10), most), n <= tries
-	case err == nil, errors.Is(err, ErrForbidden):
+	case errors.Is(err, ErrForbidden): // until its mode changes
 		return 0, false
 	default:
 		return time.Second << (2 * min(n-1, 10)), n <= 3
