@@ -20,11 +20,11 @@ type fakeSystem struct {
 	calls   int    // of GetStatusChange
 	open    int    // contexts
 
-	pnpCounter bool   // as pcsc-lite 2.3 and later
-	afterList  func() // once, after a list was answered
-	broken     error  // what every GetStatusChange says
-	restless   bool   // GetStatusChange always returns at once
-	connect    func() (Handle, error)
+	pnpCounter bool      // as pcsc-lite 2.3 and later
+	afterList  func()    // once, after a list was answered
+	broken     error     // what every GetStatusChange says
+	restless   bool      // GetStatusChange always returns at once
+	card       *fakeCard // what Connect connects to
 }
 
 type fakeReader struct {
@@ -225,16 +225,12 @@ func (c *fakeContext) Cancel() error {
 	return nil
 }
 
-func (c *fakeContext) Connect(string, ShareMode, Protocol) (Handle, error) {
-	c.f.mu.Lock()
-	connect := c.f.connect
-	c.f.mu.Unlock()
-	return connect()
-}
-
 func (c *fakeContext) Release() error {
 	c.f.mu.Lock()
 	defer c.f.mu.Unlock()
 	c.f.open--
+	if card := c.f.card; card != nil {
+		card.note("release")
+	}
 	return nil
 }

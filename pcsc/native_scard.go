@@ -81,8 +81,7 @@ func (c *nativeContext) GetStatusChange(states []ReaderState, timeout time.Durat
 	}
 	if runtime.GOOS == "windows" {
 		// The library lets the collector take the names of a blocked call.
-		handle := uintptr(reflect.ValueOf(c.c).Elem().FieldByName("ctx").Uint())
-		return statusChange(handle, states, timeout)
+		return statusChange(c.handle(), states, timeout)
 	}
 	// Elsewhere the library keeps a name alive in a map by that name until the
 	// next call for the same one, even if that is another context's. So each
@@ -100,6 +99,11 @@ func (c *nativeContext) GetStatusChange(states []ReaderState, timeout time.Durat
 		states[i].ATR = sys[i].Atr
 	}
 	return nil
+}
+
+// handle is the SCARDCONTEXT, which the library keeps to itself.
+func (c *nativeContext) handle() uintptr {
+	return uintptr(reflect.ValueOf(c.c).Elem().FieldByName("ctx").Uint())
 }
 
 func (c *nativeContext) Cancel() error { return failed("SCardCancel", c.c.Cancel()) }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -134,10 +135,20 @@ func (o *observed) end() {
 // awaits waits until the events since the last call tell the story.
 func (o *observed) awaits(want string) {
 	o.t.Helper()
+	o.awaitsOf("", want)
+}
+
+// awaitsOf is awaits for the events of one reader, or of all.
+func (o *observed) awaitsOf(reader, want string) {
+	o.t.Helper()
 	deadline := time.After(patience)
 	for {
 		o.mu.Lock()
-		got, news := story(o.events), o.news
+		events, news := o.events, o.news
+		if reader != "" {
+			events = slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return e.Reader.Name != reader })
+		}
+		got := story(events)
 		if got == want {
 			o.events = nil
 			o.mu.Unlock()
@@ -198,9 +209,6 @@ func TestPcscdKilledAndRestarted(t *testing.T) {
 	insertCard(t, d.Addr(0), nil)
 	a, b := d.Reader(0), d.Reader(1)
 	o := observe(t)
-	if _, err := Look(Native(), a); err != nil {
-		t.Fatal(err)
-	}
 	o.awaitCard(a)
 	for range 3 {
 		d.Kill()
@@ -283,7 +291,8 @@ func TestPcscdTellsWhoseCardIsInUse(t *testing.T) {
 	insertCard(t, d.Addr(0), nil)
 	o := observe(t)
 	o.awaitCard(d.Reader(0))
-	if r, err := Look(Native(), d.Reader(0)); err != nil || r.Condition != Present {
+	c := connectorFor(t, patience)
+	if r, err := c.Look(t.Context(), d.Reader(0)); err != nil || r.Condition != Present {
 		t.Fatalf("Look says %v, %v", r, err)
 	}
 	pc, err := Native().Establish()
@@ -295,12 +304,12 @@ func TestPcscdTellsWhoseCardIsInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := Look(Native(), d.Reader(0)); err != nil || r.Condition != Exclusive {
+	if r, err := c.Look(t.Context(), d.Reader(0)); err != nil || r.Condition != Exclusive {
 		t.Fatalf("Look says %v, %v", r, err)
 	}
 	free := make(chan error, 1)
 	go func() {
-		r, err := WaitFree(t.Context(), Native(), d.Reader(0))
+		r, err := c.WaitFree(t.Context(), d.Reader(0))
 		if err == nil && r.Condition != Present {
 			err = fmt.Errorf("the reader is %s", r.Condition)
 		}

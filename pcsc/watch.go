@@ -18,7 +18,10 @@ type Report struct {
 const (
 	firstDelay = 50 * time.Millisecond // before a service that is down is asked again; doubled up to:
 	lastDelay  = time.Second
-	rareDelay  = 30 * time.Second // the same, where we are told
+	// endWithin is how long the end may take. A call to a service that is frozen
+	// holds a lock that all PC/SC calls of the process need.
+	endWithin = 2 * time.Second
+	rareDelay = 30 * time.Second // the same, where we are told
 	// checkAfter is when a wait that has begun checks that no reader came
 	// before it began.
 	checkAfter = 250 * time.Millisecond
@@ -26,6 +29,10 @@ const (
 	// taken for one of a service that does not wait.
 	restless = 20 * time.Millisecond
 )
+
+// ErrWatchStuck is what [Watch] returns when ctx ended and the service does not
+// even answer SCardCancel. What it left behind ends when the service answers.
+var ErrWatchStuck = errors.New("pcsc: the smartcard service does not answer; the watch was left behind")
 
 // Watch observes the readers of sys until ctx ends, and then returns nil. It
 // owns the one context that it watches on, connects to no card and sends
@@ -44,7 +51,25 @@ func Watch(ctx context.Context, sys System, report func(Report)) error {
 	if sys == Native() {
 		p = policyFor(runtime.GOOS)
 	}
-	return (&monitor{sys: sys, policy: p, report: report}).run(ctx)
+	return (&monitor{sys: sys, policy: p, report: report}).watch(ctx)
+}
+
+// watch runs until ctx ends, and then waits, but not for ever.
+func (m *monitor) watch(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.run(ctx)
+	}()
+	<-ctx.Done() // run ends only then
+	timer := time.NewTimer(endWithin)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return ErrWatchStuck
+	}
 }
 
 type monitor struct {
@@ -57,12 +82,12 @@ type monitor struct {
 }
 
 // run holds one session after another.
-func (m *monitor) run(ctx context.Context) error {
+func (m *monitor) run(ctx context.Context) {
 	delay := firstDelay
 	for ctx.Err() == nil {
 		pc, err := m.sys.Establish()
 		if err != nil {
-			m.down(err)
+			m.down(ctx, err)
 			delay = m.awaitService(ctx, delay, err)
 			continue
 		}
@@ -74,11 +99,10 @@ func (m *monitor) run(ctx context.Context) error {
 		if time.Since(began) > lastDelay {
 			delay = firstDelay
 		}
-		m.down(m.whyLost(ctx, err))
+		m.down(ctx, m.whyLost(ctx, err))
 		pause(ctx, delay)
 		delay = min(2*delay, lastDelay)
 	}
-	return nil
 }
 
 // whyLost says why a session ended: a service that is gone says best itself
@@ -141,7 +165,7 @@ func (m *monitor) session(ctx context.Context, pc Context) error {
 			}
 			w.list(names)
 			if w.settled() {
-				m.up(w)
+				m.up(ctx, w)
 			}
 		}
 		began := time.Now()
@@ -152,7 +176,7 @@ func (m *monitor) session(ctx context.Context, pc Context) error {
 			return ctx.Err()
 		case err == nil:
 			relist = w.take()
-			changed = m.up(w)
+			changed = m.up(ctx, w)
 		case errors.Is(err, SCARD_E_TIMEOUT), errors.Is(err, SCARD_E_CANCELLED), errors.Is(err, SCARD_E_UNKNOWN_READER):
 			relist = true
 		default:
@@ -246,20 +270,23 @@ func cancellable(ctx context.Context, pc Context, check func() bool, call func()
 }
 
 // up reports what w knows, if that is news.
-func (m *monitor) up(w *watchSet) bool {
-	return m.publish(Snapshot{Service: Service{Up: true}, Readers: w.readers()})
+func (m *monitor) up(ctx context.Context, w *watchSet) bool {
+	return m.publish(ctx, Snapshot{Service: Service{Up: true}, Readers: w.readers()})
 }
 
 // down reports that the service is not there.
-func (m *monitor) down(err error) {
+func (m *monitor) down(ctx context.Context, err error) {
 	next := Snapshot{Service: Service{Err: err}}
 	for _, r := range m.prev.Readers {
 		next.Readers = append(next.Readers, Reader{Name: r.Name, Condition: Unavailable})
 	}
-	m.publish(next)
+	m.publish(ctx, next)
 }
 
-func (m *monitor) publish(next Snapshot) bool {
+func (m *monitor) publish(ctx context.Context, next Snapshot) bool {
+	if ctx.Err() != nil {
+		return false // nobody listens any more
+	}
 	events := Diff(m.prev, next)
 	if len(events) == 0 && m.begun {
 		m.prev = next

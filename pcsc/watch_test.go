@@ -33,7 +33,7 @@ func watchFake(t *testing.T, f *fakeSystem, goos string) *watched {
 		w.last = r.Snapshot
 		w.reports++
 	}}
-	go func() { w.done <- m.run(ctx) }()
+	go func() { w.done <- m.watch(ctx) }()
 	synctest.Wait()
 	return w
 }
@@ -368,11 +368,12 @@ func TestWaitFreeWaitsUntilTheOtherProgramLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake("A")
 		f.insert("A", 0x3B)
-		if r, err := WaitFree(t.Context(), f, "A"); err != nil || r.Condition != Present {
+		c := NewConnector(f, ConnectorOptions{})
+		if r, err := c.WaitFree(t.Context(), "A"); err != nil || r.Condition != Present {
 			t.Fatalf("a free card: %v, %v", r, err)
 		}
 		f.set("A", StatePresent|StateExclusive)
-		if r, err := Look(f, "A"); err != nil || r.Condition != Exclusive {
+		if r, err := c.Look(t.Context(), "A"); err != nil || r.Condition != Exclusive {
 			t.Errorf("Look says %v, %v", r, err)
 		}
 		type result struct {
@@ -380,7 +381,7 @@ func TestWaitFreeWaitsUntilTheOtherProgramLetsGo(t *testing.T) {
 			err error
 		}
 		free := make(chan result, 1)
-		go func() { r, err := WaitFree(t.Context(), f, "A"); free <- result{r, err} }()
+		go func() { r, err := c.WaitFree(t.Context(), "A"); free <- result{r, err} }()
 		elapse(time.Minute)
 		f.set("A", StatePresent|StateInUse) // another, before the first let go
 		elapse(time.Minute)
@@ -405,19 +406,29 @@ func TestWaitFreeWaitsUntilTheOtherProgramLetsGo(t *testing.T) {
 	})
 }
 
-func TestWaitFreeEndsWithItsContext(t *testing.T) {
+func TestWaitFreeEndsWithItsContextOrItsConnector(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake("A")
 		f.set("A", StatePresent|StateInUse)
+		c := NewConnector(f, ConnectorOptions{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		began := time.Now()
-		if _, err := WaitFree(ctx, f, "A"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.WaitFree(ctx, "A"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(began); took > time.Hour+100*time.Millisecond {
 			t.Errorf("it took %v", took)
+		}
+		ended := make(chan error, 1)
+		go func() { _, err := c.WaitFree(t.Context(), "A"); ended <- err }()
+		elapse(time.Minute)
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v", err)
 		}
 	})
 }
