@@ -11,6 +11,16 @@ import (
 // reader that interrupts may be never.
 const lookAgain = time.Second
 
+// Look is [Connector.Look] for who has no Connector.
+func Look(sys System, reader string) (Reader, error) {
+	return NewConnector(sys, ConnectorOptions{}).Look(context.Background(), reader)
+}
+
+// WaitFree is [Connector.WaitFree] for who has no Connector.
+func WaitFree(ctx context.Context, sys System, reader string) (Reader, error) {
+	return NewConnector(sys, ConnectorOptions{}).WaitFree(ctx, reader)
+}
+
 // Look reads a reader's state now, without connecting to the card. Its
 // Condition is fresh, where that of a [Watch] is as of the last event: that a
 // program connects to a card is no event.
