@@ -1,8 +1,6 @@
 package fido_test
 
 import (
-	"authbridge/fido"
-	"authbridge/fido/vkey"
 	"bytes"
 	"context"
 	"errors"
@@ -10,6 +8,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"authbridge/fido"
+	"authbridge/fido/vkey"
 )
 
 // patience is how long the tests wait for what must come.

@@ -1,8 +1,6 @@
 package fido_test
 
 import (
-	"authbridge/fido"
-	"authbridge/fido/vkey"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +9,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"authbridge/fido"
+	"authbridge/fido/vkey"
 )
 
 // pass lets time pass in the bubble of a test, until all is quiet.

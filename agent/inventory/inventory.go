@@ -8,13 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"authbridge/agent/contract"
 	"authbridge/agent/health"
+
+	"github.com/sirupsen/logrus"
 )
 
-// ErrNotFound: no source has an authenticator or reader with that id.
+// ErrNotFound says that no source has an authenticator or reader with that id.
 var ErrNotFound = errors.New("no such authenticator or reader")
 
 // Config is what an inventory needs.

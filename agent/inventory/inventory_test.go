@@ -10,11 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"authbridge/agent/contract"
 	"authbridge/agent/health"
 	"authbridge/agent/store"
+
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -273,7 +273,7 @@ func TestAFailedSourceIsDownForgottenAndStartedAgainWithBackoff(t *testing.T) {
 			wait = min(2*wait, restartMost)
 		}
 		<-source.starts
-		time.Sleep(2 * restartReset)
+		pass(2 * restartReset)
 		source.fails <- errors.New("after a good while")
 		began := time.Now()
 		<-source.starts
@@ -312,7 +312,7 @@ func TestTimeAloneCanChangeAReport(t *testing.T) {
 		if e.Subject != "CERT_VALID" || e.Check.State != contract.Fail || !e.At.Equal(expiry) {
 			t.Errorf("told %+v", e)
 		}
-		time.Sleep(1000 * time.Hour)
+		pass(1000 * time.Hour)
 		synctest.Wait()
 		if judged != 2 {
 			t.Errorf("judged %d times: idle is not idle", judged)

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/sirupsen/logrus"
-
 	"authbridge/agent/contract"
+
+	"github.com/sirupsen/logrus"
 )
 
 // Journal keeps events over a restart.

@@ -58,7 +58,7 @@ func TestWithoutTheRightIdentityNothingPersonalIsTold(t *testing.T) {
 	v := newView(contract.EventID{}, compose(contract.EventID{}, "", health.Facts{Readers: []contract.Reader{r}, Cards: []health.Card{c}}, judge(health.Facts{}, time.Time{}), time.Time{}), health.Facts{Cards: []health.Card{c}})
 	texts = append(texts, string(v.Encoded(false)))
 	masked, ok := v.Certificates("card-1", false)
-	if !ok || len(masked) != 1 || masked[0].SHA256 == "" {
+	if !ok || len(masked) != 1 || masked[0].SHA256 == "" || masked[0].DER != nil {
 		t.Fatalf("certificates %+v %v", masked, ok)
 	}
 	text, err := json.Marshal(masked)
@@ -76,6 +76,12 @@ func TestWithoutTheRightIdentityNothingPersonalIsTold(t *testing.T) {
 	}
 	if !strings.Contains(v.masked().Authenticators[0].User, "456") {
 		t.Errorf("the masked user is %q", v.masked().Authenticators[0].User)
+	}
+	for _, identity := range []bool{false, true} {
+		once, twice := v.Encoded(identity), v.Encoded(identity)
+		if &once[0] != &twice[0] {
+			t.Error("one snapshot is encoded twice")
+		}
 	}
 	whole := strings.Join(plain, "") + string(v.Encoded(true))
 	if !strings.Contains(whole, user) || !strings.Contains(whole, holder) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 
 	"authbridge/agent/contract"
 )
@@ -27,8 +28,8 @@ func opaqueID(prefix string, parts ...string) string {
 // friendlyName is what people call a device by: its kind and the first digits
 // of its id, as short as a name can be that is the same again.
 func friendlyName(kind, id string, origin contract.Origin) string {
-	digits := id[len(id)-2*idOctets:]
-	name := kind + " " + digits[:4]
+	_, digits, _ := strings.Cut(id, "-")
+	name := kind + " " + digits[:min(4, len(digits))]
 	if origin == contract.Virtual {
 		return "virtual " + name
 	}

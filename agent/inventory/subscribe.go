@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	// ErrEnded: the inventory has stopped and the subscriber has seen all.
+	// ErrEnded says that the inventory has stopped and the subscriber has seen all.
 	ErrEnded = errors.New("the event stream has ended")
-	// ErrEventID: the id to resume from is none.
+	// ErrEventID says that the id to resume from is none.
 	ErrEventID = errors.New("bad event id")
 )
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/health"
+	"authbridge/agent/store"
 )
 
 // toggle shows a reader that is filled and emptied n times.
@@ -337,6 +339,108 @@ func TestAJournalThatStandsStillHoldsNoSnapshotUp(t *testing.T) {
 	stop()
 	ids, _ := drain(t, sub)
 	wantSequence(t, ids, inv.epoch, 1, inv.View().ID().Seq)
+}
+
+// An event that is in the snapshot and not yet written is told to who resumes
+// from an earlier epoch in that moment, too.
+func TestAResumeWhileTheJournalStandsStillMissesNothing(t *testing.T) {
+	kept := openStore(t, t.TempDir())
+	defer kept.Close()
+	journal := &brittle{Journal: kept}
+	before, err := New(t.Context(), Config{Journal: journal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := newScripted("pcsc")
+	inv, stop := start(t, Config{Sources: []Source{source}, Journal: journal})
+	journal.mu.Lock()
+	toggle(source, 100)
+	awaitSeq(t, inv, 100)
+	sub := subscribe(t, inv, before.Snapshot().ID)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	if d, err := sub.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("published before it was written: %+v %v", d, err)
+	}
+	cancel()
+	journal.mu.Unlock()
+	stop()
+	ids, views := drain(t, sub)
+	wantSequence(t, ids, inv.epoch, 1, inv.View().ID().Seq)
+	if views != 1 {
+		t.Errorf("%d snapshots", views)
+	}
+}
+
+// More events than may wait for the disk are let go, and that is said.
+func TestABacklogThatIsTooLongIsAHole(t *testing.T) {
+	kept, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Keep: 3 * backlogLimit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	s := newStream(streamKeeps)
+	p := newPublisher(kept, s, nil)
+	epoch, err := kept.BeginEpoch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv := &Inventory{epoch: epoch, stream: s, config: Config{Journal: kept}}
+	seq := uint64(0)
+	next := func(n int) (batch []*Entry) {
+		for range n {
+			seq++
+			id := contract.EventID{Epoch: epoch, Seq: seq}
+			batch = append(batch, newEntry(id, contract.Event{ID: id.String()}, nil))
+		}
+		return batch
+	}
+	p.publish(next(3))
+	inv.current.Store(newView(contract.EventID{Epoch: epoch, Seq: seq}, &contract.Snapshot{}, health.Facts{}))
+	sub := subscribe(t, inv, contract.EventID{Epoch: epoch, Seq: 2}.String())
+	told(t, sub, 1)
+	p.add(next(backlogLimit)) // waits for a disk that stands still
+	p.add(next(5))
+	inv.current.Store(newView(contract.EventID{Epoch: epoch, Seq: seq}, &contract.Snapshot{}, health.Facts{}))
+	p.end()
+	p.run()
+	d, err := sub.Next(t.Context())
+	if err != nil || !d.Truncated || d.View.ID().Seq != seq {
+		t.Errorf("over the hole: %+v %v", d, err)
+	}
+	sub = subscribe(t, inv, contract.EventID{Epoch: epoch, Seq: seq - 4}.String())
+	told(t, sub, 4)
+}
+
+// What a source sees while it ends is seen.
+func TestTheInventoryEndsAfterItsSources(t *testing.T) {
+	ending := make(chan struct{})
+	inv, stop := start(t, Config{Sources: []Source{lastWords{ending}}})
+	stopped := make(chan struct{})
+	go func() {
+		stop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+		t.Fatal("it ended before its source")
+	case ending <- struct{}{}:
+	}
+	<-stopped
+	if r := inv.Snapshot().Readers; len(r) != 1 {
+		t.Errorf("the readers are %v", r)
+	}
+}
+
+// lastWords is a source that takes its time to end.
+type lastWords struct{ ending chan struct{} }
+
+func (lastWords) Name() string { return "slow" }
+
+func (l lastWords) Run(ctx context.Context, publish func(Observation)) error {
+	<-ctx.Done()
+	<-l.ending
+	publish(Observation{Readers: []contract.Reader{reader("A", contract.Empty)}})
+	return nil
 }
 
 // Waiting costs a subscriber nothing but its place: 500 are woken once for

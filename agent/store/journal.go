@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -35,7 +36,7 @@ func (s *Store) startJournal(ctx context.Context) error {
 	j := &s.journal
 	err := s.fast.QueryRowContext(ctx, `SELECT n, epoch, seq FROM events ORDER BY n DESC LIMIT 1`).
 		Scan(&j.n, &j.last.Epoch, &j.last.Seq)
-	if err != nil && err != sql.ErrNoRows {
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	j.pruned = j.n
@@ -132,7 +133,7 @@ func prune(ctx context.Context, tx *sql.Tx, n int64) error {
 	}
 	var id contract.EventID
 	err := tx.QueryRowContext(ctx, `SELECT epoch, seq FROM events WHERE n <= ? ORDER BY n DESC LIMIT 1`, n).Scan(&id.Epoch, &id.Seq)
-	if err == sql.ErrNoRows {
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {

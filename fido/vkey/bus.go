@@ -1,12 +1,13 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+
+	"authbridge/fido"
 )
 
 // Bus is a bus of virtual keys within the process. As behind hidraw, a key may

@@ -1,7 +1,6 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"authbridge/fido"
 )
 
 // patience is how long the tests wait for what must come.

@@ -1,7 +1,6 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"authbridge/fido"
 )
 
 // plugged is a key on some bus: how to open it once more, and how to pull it.

@@ -1,8 +1,9 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"encoding/binary"
+
+	"authbridge/fido"
 )
 
 const (

@@ -1,7 +1,6 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"authbridge/fido"
 )
 
 // Identification of a virtual key on its bus. The vendor is none that exists:

@@ -1,12 +1,13 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"fmt"
 	"os"
 	"slices"
 	"sync"
 	"time"
+
+	"authbridge/fido"
 )
 
 // maxQueued is how many reports wait for a slow reader before further ones

@@ -1,9 +1,10 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"errors"
 	"time"
+
+	"authbridge/fido"
 )
 
 // ErrPlugged says that a key is plugged in already.

@@ -1,7 +1,6 @@
 package vkey
 
 import (
-	"authbridge/fido"
 	"bytes"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"authbridge/fido"
 )
 
 // needUHID skips the test where the kernel has no uhid. In the guest, where it
