@@ -3,8 +3,6 @@
 package e2e_test
 
 import (
-	"authbridge/fido"
-	"authbridge/fido/vkey"
 	"bufio"
 	"bytes"
 	"context"
@@ -20,6 +18,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"authbridge/fido"
+	"authbridge/fido/vkey"
 )
 
 // The watching program is this test's own binary, run as a user who may open

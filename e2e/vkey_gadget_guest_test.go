@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"authbridge/fido/vkey"
 	"context"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"authbridge/fido/vkey"
 )
 
 // gadget makes a USB device of a key: dummy_hcd is a host controller with a

@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"authbridge/fido/vkey"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"authbridge/fido/vkey"
 
 	"golang.org/x/sys/unix"
 )

@@ -1,0 +1,62 @@
+//go:build linux
+
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Payload is the program in a shared folder that the guest runs.
+const Payload = "payload"
+
+// ErrNoResult is a guest that ended without the payload's exit code.
+var ErrNoResult = errors.New("the guest ended before its payload did")
+
+// Run shares a folder with the guest as /host, runs /host/payload there as root
+// and returns its exit code. What it prints goes to output as it is printed. The
+// system's journal is in the folder afterwards, as journal.txt, and what the
+// kernel said as console.txt. When ctx ends the guest is killed.
+func (i Image) Run(ctx context.Context, share string, output io.Writer) (code int, err error) {
+	share, err = filepath.Abs(share)
+	if err != nil {
+		return 0, err
+	}
+	if strings.Contains(share, ",") {
+		return 0, fmt.Errorf("QEMU takes no folder with a comma in its name: %s", share)
+	}
+	payload := filepath.Join(share, Payload)
+	if err := os.Chmod(payload, 0o755); err != nil { //nolint:gosec // it is run
+		return 0, err
+	}
+	result := filepath.Join(share, "exit")
+	if err := os.Remove(result); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	console := filepath.Join(share, "console.txt")
+	r, err := i.start(ctx, bootFile+",snapshot=on", share, console, "-incoming", "exec:cat "+stateFile)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := fmt.Fprintf(r.line, "%d\n", time.Now().Unix()); err != nil {
+		r.stop()
+		return 0, err
+	}
+	_, _ = io.Copy(output, r.line)
+	if err := r.wait(); err != nil {
+		return 0, errors.Join(context.Cause(ctx), err)
+	}
+	text, err := os.ReadFile(result) //nolint:gosec // made by our own agent
+	if err != nil {
+		said, _ := os.ReadFile(console) //nolint:gosec // ours
+		return 0, fmt.Errorf("%w\n%s", ErrNoResult, tail(said, 20))
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
