@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,9 @@ func explain(err error) (code int, words string) {
 	case errors.As(err, &problem):
 		words = problem.Error()
 		for _, f := range problem.Fields {
-			words += fmt.Sprintf("\n  %s: %s", f.Location, f.Message)
+			if !strings.Contains(words, f.Message) {
+				words += fmt.Sprintf("\n  %s: %s", f.Location, f.Message)
+			}
 		}
 		if problem.Remedy != "" {
 			words += "\n  → " + problem.Remedy
@@ -123,6 +126,9 @@ be done now, with which authenticator, and if not, why not and what to do.`,
 	})
 	root.PersistentFlags().StringVar(&f.stateDir, "state-dir", "", "find the daemon that keeps its state in this folder")
 	root.PersistentFlags().BoolVar(&f.json, "json", false, "write JSON, as the API does")
-	root.AddCommand(newConfig(), newVersion())
+	root.AddCommand(
+		newRun(&f), newStatus(&f), newReady(&f), newWatch(&f), newDoctor(&f),
+		newAuthenticators(&f), newVirtual(&f), newToken(&f), newConfig(&f), newVersion(&f),
+	)
 	return root
 }

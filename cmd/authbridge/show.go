@@ -66,34 +66,151 @@ func severity(state contract.CheckState) int {
 // showStatus writes a snapshot: what is there, and what needs attention.
 func (s *screen) showStatus(snap contract.Snapshot, now time.Time) {
 	s.line("%s  %s", s.paint(bold, "authbridge "+snap.Version), s.paint(faint, "seen "+ago(now, snap.ObservedAt)))
-	s.line("\nSources")
-	rows := make([][]string, 0, len(snap.Sources))
-	for _, src := range snap.Sources {
-		rows = append(rows, []string{src.Name, src.State, strings.TrimSpace(src.Code + " " + src.Detail)})
-	}
-	s.table("  ", rows)
-
+	s.line("")
+	s.showSources(snap)
 	s.line("\nAuthenticators")
-	if len(snap.Authenticators) == 0 {
-		s.line("  none: insert a card or plug in a key")
-	}
-	rows = rows[:0]
-	for _, a := range snap.Authenticators {
-		rows = append(rows, []string{worst(a.Checks).shape, a.Name, string(a.Kind), string(a.Origin), string(a.Condition), pinWords(a.PIN), a.ID})
-	}
-	s.table("  ", rows)
-
+	s.showAuthenticators(snap.Authenticators)
 	s.line("\nReaders")
 	if len(snap.Readers) == 0 {
 		s.line("  none")
 	}
-	rows = rows[:0]
+	rows := make([][]string, 0, len(snap.Readers))
 	for _, r := range snap.Readers {
-		rows = append(rows, []string{worst(r.Checks).shape, r.Name, string(r.Origin), string(r.Condition), r.Detail})
+		rows = append(rows, []string{worst(r.Checks).shape, r.Name, string(r.Origin), words(string(r.Condition)), r.Detail})
 	}
 	s.table("  ", rows)
 	s.showAttention(snap)
 }
+
+func (s *screen) showSources(snap contract.Snapshot) {
+	s.line("Sources")
+	rows := make([][]string, 0, len(snap.Sources))
+	for _, src := range snap.Sources {
+		m := markOf(contract.Pass)
+		switch src.State {
+		case "down":
+			m = markOf(contract.Fail)
+		case "starting", "off":
+			m = markOf(contract.Unknown)
+		}
+		rows = append(rows, []string{m.shape, src.Name, src.State, strings.TrimSpace(src.Code + " " + src.Detail)})
+	}
+	s.table("  ", rows)
+}
+
+func (s *screen) showAuthenticators(all []contract.Authenticator) {
+	if len(all) == 0 {
+		s.line("  none: insert a card or plug in a key")
+	}
+	rows := make([][]string, 0, len(all))
+	for _, a := range all {
+		rows = append(rows, []string{worst(a.Checks).shape, a.Name, string(a.Kind), string(a.Origin), words(string(a.Condition)), pinWords(a.PIN), a.ID})
+	}
+	s.table("  ", rows)
+}
+
+// showAuthenticator writes one with every check.
+func (s *screen) showAuthenticator(a contract.Authenticator, now time.Time) {
+	s.line("%s", s.paint(bold, a.Name))
+	rows := [][]string{{"id", a.ID}, {"kind", string(a.Kind)}, {"origin", string(a.Origin)}, {"condition", strings.TrimSpace(words(string(a.Condition)) + " " + a.Detail)}}
+	for _, row := range [][]string{{"product", a.Product}, {"AAGUID", a.AAGUID}, {"holder", a.Holder}, {"user", a.User}, {"certificates", a.Environment}, {"PIN", pinWords(a.PIN)}} {
+		if row[1] != "" {
+			rows = append(rows, row)
+		}
+	}
+	rows = append(rows, []string{"inserted", ago(now, a.InsertedAt)}, []string{"read", ago(now, a.ReadAt)})
+	s.table("  ", rows)
+	s.line("\nChecks")
+	s.showChecks("  ", a.Checks, true)
+}
+
+func (s *screen) showCertificates(all []contract.Certificate) {
+	for _, c := range all {
+		s.line("%s", s.paint(bold, "Slot "+c.Slot))
+		s.table("  ", [][]string{
+			{"subject", c.Subject},
+			{"issuer", c.Issuer},
+			{"environment", c.Environment},
+			{"valid", c.NotBefore.Format(time.DateOnly) + " to " + c.NotAfter.Format(time.DateOnly)},
+			{"key", c.Key},
+			{"serial", c.Serial},
+		})
+		s.line("  SHA-256 %s", c.SHA256)
+	}
+}
+
+func (s *screen) showDevices(all []contract.VirtualDevice) {
+	if len(all) == 0 {
+		s.line("no virtual devices")
+	}
+	rows := make([][]string, 0, len(all))
+	for _, d := range all {
+		plugged := "out"
+		if d.Plugged {
+			plugged = "in"
+		}
+		faults := make([]string, len(d.Faults))
+		for i, fault := range d.Faults {
+			faults[i] = strings.TrimRight(fault.Name+"="+fault.Delay+fault.SW, "=")
+		}
+		received := fmt.Sprintf("%d PIN tries", d.PINTries)
+		rows = append(rows, []string{d.Name, string(d.Kind), plugged, d.Where, received, strings.Join(faults, " ")})
+	}
+	s.table("", rows)
+}
+
+func (s *screen) showTokens(all []contract.Token) {
+	rows := make([][]string, 0, len(all))
+	for _, t := range all {
+		rights := make([]string, len(t.Rights))
+		for i, r := range t.Rights {
+			rights[i] = string(r)
+		}
+		ends := "never ends"
+		if !t.ExpiresAt.IsZero() {
+			ends = "until " + t.ExpiresAt.Format(time.DateOnly)
+		}
+		rows = append(rows, []string{t.Name, ends, strings.Join(rights, " "), t.ID})
+	}
+	s.table("", rows)
+}
+
+func (s *screen) showSettings(set settings) {
+	file := set.File
+	if !set.Found {
+		file += " (does not exist: embedded default)"
+	}
+	s.line("file  %s", file)
+	where := func(key string) string {
+		if from, ok := set.From[key]; ok {
+			return "from " + from
+		}
+		return ""
+	}
+	s.table("  ", [][]string{
+		{"listen", set.Listen, where("listen")},
+		{"state_dir", set.StateDir, where("state_dir")},
+		{"log_level", set.LogLevel, where("log_level")},
+		{"virtual", set.Virtual, where("virtual")},
+		{"physical", set.Physical, where("physical")},
+		{"probe_delay", set.ProbeDelay, ""},
+		{"trace.apdu", fmt.Sprint(set.Trace.APDU), ""},
+		{"trace.ctap", fmt.Sprint(set.Trace.CTAP), ""},
+	})
+}
+
+// showFindings writes what doctor found, and what the daemon itself says.
+func (s *screen) showFindings(found []contract.Check, snap *contract.Snapshot) {
+	s.showChecks("", found, true)
+	if snap != nil {
+		s.showAttention(*snap)
+	}
+	if len(found) == 0 {
+		s.line("%s nothing is wrong with this set-up", s.paint(green, markOf(contract.Pass).shape))
+	}
+}
+
+func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
 // showAttention lists every check that fails or warns, wherever it belongs.
 func (s *screen) showAttention(snap contract.Snapshot) {
@@ -136,11 +253,11 @@ func worst(checks []contract.Check) mark {
 func pinWords(p contract.PIN) string {
 	switch {
 	case p.TriesLeft != nil:
-		return fmt.Sprintf("PIN %s, %d left", strings.ReplaceAll(p.State, "_", " "), *p.TriesLeft)
+		return fmt.Sprintf("PIN %s, %d left", words(p.State), *p.TriesLeft)
 	case p.State == "":
 		return ""
 	default:
-		return "PIN " + strings.ReplaceAll(p.State, "_", " ")
+		return "PIN " + words(p.State)
 	}
 }
 

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+	"authbridge/platform"
+)
+
+// diagnose explains what a newcomer meets: it joins what the daemon knows with
+// what can be seen of the machine. snap is nil where no daemon answers. Each
+// finding is a check, in the words of the registry.
+func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []contract.Check {
+	var found []contract.Check
+	add := func(code failure.Code, state contract.CheckState, evidence string, args ...any) {
+		entry, _ := failure.Lookup(code)
+		found = append(found, contract.Check{
+			Code: string(code), State: state, Title: entry.Title, NHSCode: entry.NHSCode,
+			Evidence: fmt.Sprintf(evidence, args...), Remedy: entry.Remedy,
+		})
+	}
+	if snap == nil {
+		if l, taken := listenerOn(m, listen); taken {
+			add(failure.PortTaken, contract.Fail, "%s listens on %s", programName(l.Process), l.Address)
+		}
+		add(failure.NotRunning, contract.Fail, "no daemon answers")
+	} else {
+		if off := sourceOff(snap); off != "" && m.PhysicalHolder.PID != 0 {
+			add(failure.PhysicalLocked, contract.Warn, "%s has the readers and keys of this machine", programName(m.PhysicalHolder))
+		}
+		readersWithoutDriver(m, snap, add)
+		if users := othersWithPCSC(m); cardInUse(snap) && len(users) > 0 {
+			add(failure.CardInUse, contract.Warn, "these programs use smartcards now: %s", strings.Join(users, ", "))
+		}
+	}
+	if m.OS == "linux" {
+		switch {
+		case !m.PCSCInstalled:
+			add(failure.PCSCNotInstalled, contract.Warn, "there is no pcscd on this machine")
+		case !m.PCSCRunning:
+			add(failure.PCSCService, contract.Fail, "pcscd has no socket in /run/pcscd")
+		}
+	}
+	for _, h := range m.Hidraw {
+		if !h.Openable {
+			add(failure.KeyForbidden, contract.Fail, "%s (%s) may not be opened by you", h.Path, h.Name)
+		}
+	}
+	for _, l := range m.Listeners {
+		if host, port, _ := net.SplitHostPort(l.Address); (host == "0.0.0.0" || host == "::") && vpcdPorts[port] {
+			add(failure.VPCDExposed, contract.Warn, "%s listens on %s", programName(l.Process), l.Address)
+		}
+	}
+	return found
+}
+
+// vpcdPorts are the two slots of Debian's vsmartcard-vpcd (0x8C7B and the
+// next).
+var vpcdPorts = map[string]bool{"35963": true, "35964": true}
+
+// sourceOff names a hardware source that is switched off.
+func sourceOff(snap *contract.Snapshot) string {
+	for _, s := range snap.Sources {
+		if s.State == "off" {
+			return s.Name
+		}
+	}
+	return ""
+}
+
+// readersWithoutDriver compares the USB with what PC/SC lists: a reader that
+// only the USB has lacks its driver.
+func readersWithoutDriver(m platform.Machine, snap *contract.Snapshot, add func(failure.Code, contract.CheckState, string, ...any)) {
+	listed := 0
+	for _, r := range snap.Readers {
+		if r.Source == "pcsc" && r.Origin == contract.Physical {
+			listed++
+		}
+	}
+	if len(m.USBReaders) > listed {
+		names := make([]string, len(m.USBReaders))
+		for i, d := range m.USBReaders {
+			names[i] = strings.TrimSpace(d.Name + " (" + d.VendorID + ":" + d.Product + ")")
+		}
+		add(failure.ReaderDriver, contract.Fail, "the USB has %s, PC/SC lists %d", strings.Join(names, ", "), listed)
+	}
+}
+
+func cardInUse(snap *contract.Snapshot) bool {
+	for _, r := range snap.Readers {
+		if r.Condition == contract.InUse {
+			return true
+		}
+	}
+	return false
+}
+
+// othersWithPCSC names the programs that have the PC/SC library loaded, but
+// for pcscd itself and us.
+func othersWithPCSC(m platform.Machine) []string {
+	var names []string
+	for _, p := range m.PCSCUsers {
+		if p.Name != "pcscd" && p.Name != "authbridge" {
+			names = append(names, programName(p))
+		}
+	}
+	return names
+}
+
+// listenerOn finds who has the port that we would listen on.
+func listenerOn(m platform.Machine, listen string) (platform.Listener, bool) {
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return platform.Listener{}, false
+	}
+	for _, l := range m.Listeners {
+		if _, p, _ := net.SplitHostPort(l.Address); p == port {
+			return l, true
+		}
+	}
+	return platform.Listener{}, false
+}
+
+func programName(p platform.Process) string {
+	switch {
+	case p.PID == 0:
+		return "a program of another user"
+	case p.Name == "":
+		return fmt.Sprintf("process %d", p.PID)
+	default:
+		return fmt.Sprintf("%s (process %d)", p.Name, p.PID)
+	}
+}

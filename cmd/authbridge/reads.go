@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"authbridge/agent/client"
+	"authbridge/agent/contract"
+)
+
+func (f *flags) client() *client.Client { return client.FromEnvironment(getenv, f.stateDir) }
+
+// writeJSON writes as the API does, for scripts.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func newStatus(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Show what is there and how healthy it is", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			snap, err := f.client().Status(c.Context())
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return writeJSON(c.OutOrStdout(), snap)
+			}
+			newScreen(c.OutOrStdout()).showStatus(*snap, time.Now())
+			return nil
+		},
+	}
+}
+
+func newReady(f *flags) *cobra.Command {
+	q := contract.Question{}
+	var wait time.Duration
+	var acceptUnproven bool
+	c := &cobra.Command{
+		Use:   "ready",
+		Short: "Say whether a sign-in can be done now, and if not, why not",
+		Long: `Say whether this machine can do a sign-in of that level at that target now, with
+which authenticator, and if not, why not and what to do.
+
+Exit codes: 0 ready, 1 not ready, 2 wrong usage, 3 no daemon, 4 refused,
+5 unproven (nothing fails, but something that is needed is not known).`,
+		Example: "  authbridge ready --aal 3 --target mock\n  authbridge ready --aal 3 --target int --kind security-key --wait 30s",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			v, err := askReady(c.Context(), f.client(), q, wait, acceptUnproven)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				if err := writeJSON(c.OutOrStdout(), v); err != nil {
+					return err
+				}
+			} else {
+				newScreen(c.OutOrStdout()).showVerdict(v)
+			}
+			switch {
+			case v.Outcome == contract.VerdictReady, v.Outcome == contract.VerdictUnproven && acceptUnproven:
+				return nil
+			case v.Outcome == contract.VerdictUnproven:
+				return &exit{code: exitUnproven}
+			default:
+				return &exit{code: exitNotReady}
+			}
+		},
+	}
+	c.Flags().IntVar(&q.AAL, "aal", 3, "authenticator assurance level: 2 or 3")
+	c.Flags().StringVar(&q.Target, "target", "mock", "what the sign-in is aimed at: mock, int, dep or prod")
+	c.Flags().StringVar((*string)(&q.Kind), "kind", "", "only this kind: smartcard, security-key, platform or totp")
+	c.Flags().StringVar(&q.User, "user", "", "only authenticators of this user: 12-digit UUID")
+	c.Flags().DurationVar(&wait, "wait", 0, "wait until ready, at most this long (up to 5m)")
+	c.Flags().BoolVar(&acceptUnproven, "accept-unproven", false, "be content where nothing fails but something is not known")
+	return c
+}
+
+// askReady asks, and with acceptUnproven stops waiting at the first verdict
+// that will do: the daemon itself holds a call until ready.
+func askReady(ctx context.Context, cl *client.Client, q contract.Question, wait time.Duration, acceptUnproven bool) (contract.Verdict, error) {
+	if acceptUnproven && wait > 0 {
+		v, err := cl.Ready(ctx, q, 0)
+		if err != nil || v.Outcome != contract.VerdictNotReady {
+			return v, err
+		}
+	}
+	return cl.Ready(ctx, q, wait)
+}
+
+func newWatch(f *flags) *cobra.Command {
+	var after string
+	c := &cobra.Command{
+		Use:   "watch",
+		Short: "Follow what happens, until Ctrl-C",
+		Long: `Follow what happens: cards and keys that come and go, checks that change. With
+--after it goes on behind an event it has shown before, also over a restart of
+the daemon; nothing is missed.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s := newScreen(c.OutOrStdout())
+			err := f.client().Events(c.Context(), after, func(e client.Event) error {
+				switch {
+				case f.json:
+					return writeEvent(c.OutOrStdout(), e)
+				case e.Event != nil:
+					s.showEvent(*e.Event)
+				case e.Truncated:
+					s.line("… some events were missed; this is how it is now:")
+				case e.Snapshot != nil:
+					s.showSources(*e.Snapshot)
+				}
+				return nil
+			})
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		},
+	}
+	c.Flags().StringVar(&after, "after", "", "id of the last event you have seen")
+	return c
+}
+
+// writeEvent writes one event on one line, as the stream has it.
+func writeEvent(w io.Writer, e client.Event) error {
+	enc := json.NewEncoder(w)
+	switch {
+	case e.Event != nil:
+		return enc.Encode(e.Event)
+	case e.Truncated:
+		return enc.Encode(map[string]bool{"truncated": true})
+	default:
+		return enc.Encode(map[string]any{"snapshot": e.Snapshot})
+	}
+}
+
+func newAuthenticators(f *flags) *cobra.Command {
+	list := &cobra.Command{
+		Use: "authenticators [ID]", Short: "List authenticators, or show one with its checks", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s := newScreen(c.OutOrStdout())
+			if len(args) == 1 {
+				a, err := f.client().Authenticator(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return writeJSON(c.OutOrStdout(), a)
+				}
+				s.showAuthenticator(a, time.Now())
+				return nil
+			}
+			all, err := f.client().Authenticators(c.Context())
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return writeJSON(c.OutOrStdout(), all)
+			}
+			s.showAuthenticators(all)
+			return nil
+		},
+	}
+	list.AddCommand(&cobra.Command{
+		Use: "certificates ID", Short: "Show the certificates on a card", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			certs, err := f.client().Certificates(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return writeJSON(c.OutOrStdout(), certs)
+			}
+			newScreen(c.OutOrStdout()).showCertificates(certs)
+			return nil
+		},
+	}, &cobra.Command{
+		Use: "read ID", Short: "Read an authenticator anew; costs no PIN try", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.client().Read(c.Context(), args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(c.OutOrStdout(), "It is being read; authbridge watch shows what is found.")
+			return err
+		},
+	})
+	return list
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"authbridge/agent/api"
+	"authbridge/agent/assurance"
+	"authbridge/agent/client"
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+	"authbridge/agent/health"
+	"authbridge/agent/inventory"
+	"authbridge/agent/store"
+	"authbridge/agent/virtual"
+	"authbridge/fido"
+	"authbridge/pcsc"
+	"authbridge/pcsc/trace"
+	"authbridge/platform"
+)
+
+// targets that readiness may be asked for (DESIGN 3).
+var targets = []string{"mock", "int", "dep", "prod"}
+
+// serve is the daemon: it composes it, says where it listens once it does, and
+// returns when ctx has ended and nothing of it runs any more.
+func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(address string)) (err error) {
+	if err := platform.NoCoreDumps(); err != nil {
+		log.WithError(err).Warn("core dumps could not be switched off")
+	}
+	var closers closers
+	defer func() { err = errors.Join(err, closers.close()) }()
+
+	folder, err := platform.LockFolder(s.StateDir)
+	var held *platform.Held
+	switch {
+	case errors.As(err, &held):
+		return &failure.Error{Code: failure.StateLocked, Detail: held.Error()}
+	case err != nil:
+		return &failure.Error{Code: failure.StateUnusable, Detail: err.Error()}
+	}
+	closers.add(folder.Close)
+
+	kept, err := store.Open(ctx, store.Options{Dir: s.StateDir})
+	if err != nil {
+		return err
+	}
+	closers.add(kept.Close)
+
+	listeners, err := listen(s)
+	if err != nil {
+		return err
+	}
+	serving := false
+	closers.add(func() error {
+		if serving { // the server closes them itself
+			return nil
+		}
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+		return nil
+	})
+
+	var inv *inventory.Inventory
+	sources, unlock, err := hardware(s, log)
+	if err != nil {
+		return err
+	}
+	closers.add(unlock)
+	var devices *virtual.Devices
+	if s.virtualOn() {
+		devices, err = virtual.New(ctx, virtual.Config{
+			Dir: filepath.Join(s.StateDir, "virtual"), Memory: kept, Log: log,
+			Snapshot: func() *contract.Snapshot { return inv.Snapshot() },
+		})
+		if err != nil {
+			return err
+		}
+		closers.add(devices.Close)
+		sources = append(sources,
+			inventory.NewCards(inventory.CardsConfig{Name: "virtual-pcsc", System: traced(s, devices.System(), log), Virtual: true}),
+			inventory.NewKeys(inventory.KeysConfig{Name: "virtual-fido", Bus: tracedBus(s, devices.Bus(), log), Virtual: true}))
+	}
+	inv, err = inventory.New(ctx, inventory.Config{
+		Sources: sources, Journal: kept, Judge: health.Steady(), Version: version, OS: runtime.GOOS, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+
+	config := api.Config{
+		Inventory: inv, Tokens: kept, Identify: identify, Targets: targets, Version: version, Log: logrus.NewEntry(log),
+		Judge: func(q contract.Question, snap *contract.Snapshot) contract.Verdict { return assurance.Judge(snap, q) },
+	}
+	if devices != nil {
+		config.Virtual = devices
+	}
+	server, err := api.New(config)
+	if err != nil {
+		return err
+	}
+	if err := ownToken(ctx, kept, filepath.Join(s.StateDir, client.TokenFile)); err != nil {
+		return err
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return inv.Run(ctx) })
+	serving = true
+	group.Go(func() error { return server.Serve(ctx, listeners...) })
+	listening(listeners[0].Addr().String())
+	log.WithFields(logrus.Fields{"version": version, "address": listeners[0].Addr().String(), "state": s.StateDir}).Info("started")
+	return group.Wait()
+}
+
+// closers are undone last first.
+type closers []func() error
+
+func (c *closers) add(f func() error) { *c = append(*c, f) }
+
+func (c *closers) close() (err error) {
+	for i := len(*c) - 1; i >= 0; i-- {
+		err = errors.Join(err, (*c)[i]())
+	}
+	return err
+}
+
+// listen opens the TCP address first, then the socket or pipe of the state
+// folder and, for the user's own daemon, the one in the usual place.
+func listen(s settings) ([]net.Listener, error) {
+	tcp, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return nil, &failure.Error{Code: failure.PortTaken, Detail: whoListens(s.Listen), Err: err}
+	}
+	all := []net.Listener{tcp}
+	addresses := []string{platform.SocketIn(s.StateDir)}
+	if s.usual() {
+		if usual := platform.SocketIn(platform.UserPaths().Runtime); usual != addresses[0] {
+			addresses = append(addresses, usual)
+		}
+	}
+	for _, address := range addresses {
+		l, err := platform.Listen(address)
+		if err != nil {
+			for _, open := range all {
+				_ = open.Close()
+			}
+			return nil, &failure.Error{Code: failure.StateUnusable, Detail: err.Error(), Err: err}
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+func whoListens(address string) string {
+	if l, found := listenerOn(platform.Inspect(), address); found {
+		return fmt.Sprintf("%s listens on %s", programName(l.Process), l.Address)
+	}
+	return address
+}
+
+// hardware makes the sources of this machine's own readers and keys. They are
+// off where the settings say so, or where another daemon has them.
+func hardware(s settings, log *logrus.Logger) (sources []inventory.Source, unlock func() error, err error) {
+	off := func(code failure.Code, detail string) []inventory.Source {
+		return []inventory.Source{inventory.Off{Source: "pcsc", Code: code, Detail: detail}, inventory.Off{Source: "fido", Code: code, Detail: detail}}
+	}
+	nothing := func() error { return nil }
+	if s.Physical == "off" {
+		return off(failure.PhysicalOff, "switched off"), nothing, nil
+	}
+	lock, err := platform.LockPhysical()
+	var held *platform.Held
+	switch {
+	case errors.As(err, &held):
+		log.WithField("holder", held.PID).Warn("another daemon has the readers and keys of this machine")
+		return off(failure.PhysicalLocked, held.Error()), nothing, nil
+	case err != nil:
+		return nil, nothing, fmt.Errorf("take the lock of the hardware: %w", err)
+	}
+	windows := runtime.GOOS == "windows"
+	return []inventory.Source{
+		inventory.NewCards(inventory.CardsConfig{Name: "pcsc", System: traced(s, pcsc.Native(), log), ProbeDelay: probeDelay(s), Windows: windows}),
+		inventory.NewKeys(inventory.KeysConfig{Name: "fido", Bus: tracedBus(s, fido.Native(), log), Windows: windows}),
+	}, lock.Close, nil
+}
+
+// traced shows what goes to and from cards, where the settings ask for it.
+func traced(s settings, sys pcsc.System, log *logrus.Logger) pcsc.System {
+	if !s.Trace.APDU {
+		return sys
+	}
+	return trace.System(sys, func(e trace.Exchange) {
+		log.WithFields(logrus.Fields{"reader": e.Reader, "command": e.Command, "answer": e.Answer, "took": e.Took.String(), "error": e.Err}).Debug("APDU")
+	})
+}
+
+// tracedBus shows what goes to and from keys, where the settings ask for it.
+func tracedBus(s settings, bus fido.Bus, log *logrus.Logger) fido.Bus {
+	if !s.Trace.CTAP {
+		return bus
+	}
+	return fido.Traced(bus, func(node fido.Node, message string) {
+		log.WithFields(logrus.Fields{"key": node.Product, "message": message}).Debug("CTAP")
+	})
+}
+
+// nhsDelay is how long NHS card software may be at a fresh card (DESIGN rule
+// 3; domain/cis2.md 7.1).
+const nhsDelay = 3 * time.Second
+
+func probeDelay(s settings) time.Duration {
+	if s.ProbeDelay != "auto" {
+		d, _ := time.ParseDuration(s.ProbeDelay) // validated
+		return d
+	}
+	if platform.NHSCardSoftware() {
+		return nhsDelay
+	}
+	return 0
+}
+
+// identify gives the daemon's own user every right over the socket. Nobody
+// else reaches it: its folder is that user's alone.
+func identify(conn net.Conn) (api.Caller, error) {
+	peer, err := platform.PeerOf(conn)
+	if err != nil {
+		return api.Caller{}, err
+	}
+	self, err := platform.Self()
+	if err != nil {
+		return api.Caller{}, err
+	}
+	caller := api.Caller{Name: "user " + peer.UID}
+	if peer.UID == self.UID {
+		caller.Rights = contract.Rights
+	}
+	return caller, nil
+}
+
+// ownTokenName is that of the token in the state folder.
+const ownTokenName = "own"
+
+// ownRights are those of the token in the state folder: all but physical,
+// which no token has unless it was asked for by name.
+var ownRights = []contract.Right{contract.RightRead, contract.RightLease, contract.RightVirtual, contract.RightIdentity, contract.RightAdmin}
+
+// ownToken keeps a token for this user's own tools in a file of the state
+// folder; one that the store does not know any more is replaced.
+func ownToken(ctx context.Context, kept *store.Store, file string) error {
+	if secret, err := os.ReadFile(file); err == nil {
+		if _, known := kept.Token(secret); known {
+			return os.Chmod(file, 0o600)
+		}
+	}
+	_ = kept.RevokeToken(ctx, ownTokenName) // its secret is lost
+	token, err := kept.CreateToken(ctx, ownTokenName, ownRights, 0)
+	if err != nil {
+		return err
+	}
+	// Written beside and renamed, so that nobody ever reads half of it.
+	part := file + ".new"
+	if err := os.WriteFile(part, []byte(token.Secret), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(part, file)
+}
