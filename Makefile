@@ -29,7 +29,7 @@ test: ## all tests with -race, a real pcscd among them; then the pure ones witho
 
 e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time)
 	@scripts/need build test e2e
-	go test -tags e2e -count=1 -timeout 40m -v ./e2e/...
+	go test -tags e2e -p 1 -count=1 -timeout 40m -v ./e2e/...
 
 bench: ## the figures of docs/performance.md, beside the Debian peers, as ratios of one run
 	@scripts/need build test bench

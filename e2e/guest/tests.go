@@ -12,10 +12,17 @@ import (
 	"strings"
 )
 
+// Require is the variable that says, with the value "require", that the tests
+// run in a guest: what they need of the kernel must be there, and no test is
+// skipped for want of it.
+const Require = "AUTHBRIDGE_UHID"
+
 // Tests are Go tests to be run in the guest.
 type Tests struct {
 	// Packages are import paths or folders, as for go test.
 	Packages []string
+	// Tags are build tags, separated by commas, as for go test.
+	Tags string
 	// Flags are those of a test binary: -test.v, -test.run=REGEXP.
 	Flags []string
 	// Programs are packages of programs, which the tests find on their PATH.
@@ -24,27 +31,30 @@ type Tests struct {
 
 // Prepare builds the tests, without cgo since the guest's libraries are its own,
 // and makes a payload of them in a folder to be shared. They are run one package
-// after the other, with AUTHBRIDGE_UHID=require, which makes a missing uhid a
-// failure, and in the folder of their package's testdata.
+// after the other, with [Require] set, and in the folder of their package's
+// testdata.
 func (tests Tests) Prepare(ctx context.Context, share string) error {
 	if err := os.Chmod(share, 0o755); err != nil { //nolint:gosec // other users of the guest run what is in it
 		return err
 	}
 	script := []string{
 		"#!/bin/bash",
-		"export AUTHBRIDGE_UHID=require PATH=/host/bin:$PATH",
+		"export " + Require + "=require PATH=/host/bin:$PATH",
 		"failed=0",
 	}
 	for _, pkg := range tests.Packages {
-		out, err := run(ctx, "go", "list", "-f", "{{.ImportPath}}\n{{.Dir}}", pkg)
+		out, err := run(ctx, "go", "list", "-tags", tests.Tags, "-f", "{{.ImportPath}}\n{{.Dir}}", pkg)
 		if err != nil {
 			return err
 		}
 		importPath, dir, _ := strings.Cut(strings.TrimSpace(out), "\n")
 		to := filepath.Join(share, filepath.FromSlash(importPath))
 		binary := path.Base(importPath) + ".test"
-		if _, err := run(ctx, "go", "test", "-c", "-o", filepath.Join(to, binary), importPath); err != nil {
+		if _, err := run(ctx, "go", "test", "-tags", tests.Tags, "-c", "-o", filepath.Join(to, binary), importPath); err != nil {
 			return err
+		}
+		if _, err := os.Stat(filepath.Join(to, binary)); err != nil {
+			return fmt.Errorf("%s has no tests with the build tags %q", importPath, tests.Tags)
 		}
 		if err := copyTestdata(dir, to); err != nil {
 			return err

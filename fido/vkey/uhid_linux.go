@@ -28,13 +28,15 @@ type UHID struct {
 // PlugUHID plugs a key into the kernel, which makes a hidraw node of it, until
 // ctx ends or Unplug is called. When it returns, the kernel has the device;
 // udev may still be at work on the node.
-func PlugUHID(ctx context.Context, k *Key) (*UHID, error) {
-	file, err := os.OpenFile(uhidPath, os.O_RDWR, 0)
+func PlugUHID(ctx context.Context, k *Key) (*UHID, error) { return plugInto(ctx, k, uhidPath) }
+
+func plugInto(ctx context.Context, k *Key, path string) (*UHID, error) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: %s is missing (load the kernel's module uhid)", ErrNoUHID, uhidPath)
+		return nil, fmt.Errorf("%w: %s is missing (load the kernel's module uhid)", ErrNoUHID, path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: this process may not open %s, which is root's by default", ErrNoUHID, uhidPath)
+		return nil, fmt.Errorf("%w: this process may not open %s, which is root's by default", ErrNoUHID, path)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNoUHID, err)
 	}

@@ -1,6 +1,6 @@
-//go:build linux
+//go:build linux && e2e
 
-package e2e_test
+package kernel_test
 
 import (
 	"bytes"

@@ -1,0 +1,131 @@
+//go:build linux && e2e
+
+package kernel_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"authbridge/e2e/guest"
+)
+
+// packages run in the guest, with the flags that this one was run with.
+var packages = []string{"authbridge/fido/vkey", "authbridge/e2e/kernel"}
+
+// passedOn are the flags that mean something in there. The others, such as those
+// for profiles, are about files on this side.
+var passedOn = []string{"test.v", "test.run", "test.skip", "test.count", "test.short", "test.failfast", "test.timeout"}
+
+// TestMain runs the tests where they belong.
+func TestMain(m *testing.M) {
+	if os.Getenv(guest.Require) == "require" {
+		os.Exit(m.Run())
+	}
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := runInGuest(ctx)
+	stop()
+	if err != nil {
+		fmt.Println("FAIL:", err)
+		os.Exit(1)
+	}
+}
+
+func runInGuest(ctx context.Context) error {
+	// Nobody else watches over the time before m.Run. The guest's tests get to
+	// say which of them is late before all is cut off.
+	if limit := flagValue("test.timeout").(time.Duration); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit+30*time.Second, fmt.Errorf("not done within %s", limit))
+		defer cancel()
+	}
+	share, err := os.MkdirTemp("", "authbridge-guest-")
+	if err != nil {
+		return err
+	}
+	tests := guest.Tests{Packages: packages, Tags: "e2e", Programs: []string{"authbridge/cmd/authbridge"}}
+	flag.Visit(func(f *flag.Flag) {
+		for _, name := range passedOn {
+			if f.Name == name {
+				tests.Flags = append(tests.Flags, "-"+name+"="+f.Value.String())
+			}
+		}
+	})
+	if err := tests.Prepare(ctx, share); err != nil {
+		return errors.Join(err, os.RemoveAll(share))
+	}
+	image, err := guest.Ensure(ctx, os.Stdout)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(share))
+	}
+	// A run of some tests only may find none in one of the packages.
+	watched := &watched{to: os.Stdout, some: flagValue("test.run") != "" || flagValue("test.skip") != ""}
+	code, err := image.Run(ctx, share, watched)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("tests failed in the guest, exit code %d", code)
+	}
+	if err = errors.Join(err, watched.err()); err != nil {
+		return fmt.Errorf("%w\nthe guest's journal and console are in %s", err, share)
+	}
+	return os.RemoveAll(share)
+}
+
+func flagValue(name string) any { return flag.Lookup(name).Value.(flag.Getter).Get() }
+
+// watched passes on what the guest's tests say, and finds in it what makes a run
+// worth nothing though it ends well.
+type watched struct {
+	to      io.Writer
+	some    bool
+	part    []byte
+	ended   int // packages
+	skipped []string
+	nothing bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.part = append(w.part, p...)
+	for {
+		line, rest, whole := bytes.Cut(w.part, []byte("\n"))
+		if !whole {
+			break
+		}
+		w.line(string(line))
+		w.part = rest
+	}
+	return w.to.Write(p)
+}
+
+func (w *watched) line(line string) {
+	line = strings.TrimSpace(line)
+	switch {
+	case strings.HasPrefix(line, "--- SKIP"):
+		w.skipped = append(w.skipped, line)
+	case line == "testing: warning: no tests to run":
+		w.nothing = true
+	case line == "PASS":
+		w.ended++
+	}
+}
+
+func (w *watched) err() error {
+	switch {
+	case len(w.skipped) > 0:
+		return fmt.Errorf("a guest has all that the tests need, and yet: %s", strings.Join(w.skipped, ", "))
+	case w.nothing && !w.some:
+		return errors.New("there were no tests to run in the guest")
+	case w.ended < len(packages):
+		return fmt.Errorf("%d of %d packages passed in the guest", w.ended, len(packages))
+	}
+	return nil
+}
