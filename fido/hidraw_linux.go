@@ -277,7 +277,7 @@ func (h *hidraw) open(ctx context.Context, name string) (Link, error) {
 
 // readSmall reads a file of sysfs, none of which is large.
 func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name) //nolint:gosec // below sysfs: the parts of the path were checked
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}

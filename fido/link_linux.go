@@ -14,7 +14,7 @@ import (
 type hidrawLink struct{ file *os.File }
 
 func openHidraw(name string) (Link, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|unix.O_NONBLOCK, 0) //nolint:gosec // /dev/hidrawN
+	f, err := os.OpenFile(name, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, hidrawError(err)
 	}

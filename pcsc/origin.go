@@ -144,7 +144,7 @@ func usbDevice(sysfs string, bus, address int) (string, error) {
 
 // number reads a decimal file of sysfs, -1 if that is none.
 func number(device, file string) int {
-	text, err := os.ReadFile(filepath.Join(device, file)) //nolint:gosec // below sysfs
+	text, err := os.ReadFile(filepath.Join(device, file))
 	if err != nil {
 		return -1
 	}

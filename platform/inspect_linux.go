@@ -41,7 +41,7 @@ func exists(path string) bool {
 }
 
 func line(path string) string {
-	b, err := os.ReadFile(path) //nolint:gosec // below sysfs or procfs
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}
@@ -74,7 +74,7 @@ func hidrawKeys(class, dev string) []HidrawNode {
 	descriptors, _ := filepath.Glob(filepath.Join(class, "hidraw*", "device", "report_descriptor"))
 	var found []HidrawNode
 	for _, d := range descriptors {
-		b, err := os.ReadFile(d) //nolint:gosec // below sysfs
+		b, err := os.ReadFile(d)
 		if err != nil || !bytes.HasPrefix(b, fidoUsagePage) {
 			continue
 		}
@@ -95,7 +95,7 @@ const tcpListen = "0A" // TCP_LISTEN, include/net/tcp_states.h
 
 // listeners reads /proc/net/tcp or tcp6 (proc(5)).
 func listeners(file string, owners map[string]Process) []Listener {
-	f, err := os.Open(file) //nolint:gosec // below procfs
+	f, err := os.Open(file)
 	if err != nil {
 		return nil
 	}
@@ -151,7 +151,7 @@ func socketOwners(proc string) map[string]Process {
 func usersOf(proc, library string) []Process {
 	var found []Process
 	for _, p := range processes(proc) {
-		maps, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(p.PID), "maps")) //nolint:gosec // below procfs
+		maps, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(p.PID), "maps"))
 		if err == nil && bytes.Contains(maps, []byte(library)) {
 			found = append(found, p)
 		}

@@ -99,7 +99,7 @@ func TestAFolderThatOthersMayWriteToIsRefused(t *testing.T) {
 	if err := os.Mkdir(filepath.Dir(address), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(filepath.Dir(address), 0o777); err != nil { //nolint:gosec // the fault under test
+	if err := os.Chmod(filepath.Dir(address), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Listen(address); err == nil || !strings.Contains(err.Error(), "chmod 700") {
@@ -135,7 +135,7 @@ func TestTheSecondProcessLearnsWhoHoldsTheLockAndAKilledHolderLosesIt(t *testing
 		"folder:" + dir: func() (interface{ Close() error }, error) { return LockFolder(dir) },
 		name:            func() (interface{ Close() error }, error) { return lockPhysical(name) },
 	} {
-		child := exec.Command(os.Args[0], "-test.run=^TestHoldLock$") //nolint:gosec // this very binary
+		child := exec.Command(os.Args[0], "-test.run=^TestHoldLock$")
 		child.Env = append(os.Environ(), "AUTHBRIDGE_TEST_HOLD="+what)
 		in, err := child.StdinPipe()
 		if err != nil {

@@ -74,7 +74,7 @@ func (e *ConfigError) Error() string {
 // defaults hold, where there is no such file.
 func loadConfig(path string) (c Config, found bool, err error) {
 	c = defaults()
-	text, err := os.ReadFile(path) //nolint:gosec // the user names their own file
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, false, nil
 	}

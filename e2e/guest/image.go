@@ -141,12 +141,12 @@ func (i Image) install(ctx context.Context, script string, log io.Writer) error 
 func checkTools() error {
 	var missing []string
 	for _, tool := range tools {
-		if _, err := lookPath(tool.program); err != nil {
+		if !installed(tool.program) {
 			missing = append(missing, tool.in)
 		}
 	}
 	if os.Geteuid() != 0 {
-		if _, err := lookPath("sudo"); err != nil {
+		if !installed("sudo") {
 			return errors.New("building the guest needs root, and there is no sudo: run it as root")
 		}
 	}
@@ -156,12 +156,13 @@ func checkTools() error {
 	return nil
 }
 
-// lookPath also looks where the path of an ordinary user does not lead.
-func lookPath(program string) (string, error) {
-	if path, err := exec.LookPath(program); err == nil {
-		return path, nil
+// installed also looks where the path of an ordinary user does not lead.
+func installed(program string) bool {
+	if _, err := exec.LookPath(program); err == nil {
+		return true
 	}
-	return exec.LookPath(filepath.Join("/usr/sbin", program))
+	_, err := exec.LookPath(filepath.Join("/usr/sbin", program))
+	return err == nil
 }
 
 // recipe names the image that the sources, and the machine they are for, make.

@@ -109,7 +109,7 @@ func (i Image) snapshot(ctx context.Context) error {
 	defer r.stop()
 	word, err := bufio.NewReader(r.line).ReadString('\n')
 	if err != nil || strings.TrimSpace(word) != "ready" {
-		text, _ := os.ReadFile(console) //nolint:gosec // ours
+		text, _ := os.ReadFile(console)
 		return fmt.Errorf("the guest did not start: it said %q, %w %s\n%s", word, err, r.err.String(), tail(text, 20))
 	}
 	return r.qmp.save(stateFile)

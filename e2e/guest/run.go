@@ -53,9 +53,9 @@ func (i Image) Run(ctx context.Context, share string, output io.Writer) (code in
 	if err := r.wait(); err != nil {
 		return 0, errors.Join(context.Cause(ctx), err)
 	}
-	text, err := os.ReadFile(result) //nolint:gosec // made by our own agent
+	text, err := os.ReadFile(result)
 	if err != nil {
-		said, _ := os.ReadFile(console) //nolint:gosec // ours
+		said, _ := os.ReadFile(console)
 		return 0, fmt.Errorf("%w\n%s", ErrNoResult, tail(said, 20))
 	}
 	return strconv.Atoi(strings.TrimSpace(string(text)))

@@ -133,7 +133,7 @@ func (d *Daemon) spawn() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	cmd := exec.Command(path, append([]string{"--foreground", "--config", d.conf}, d.args...)...) //nolint:gosec // the test says which
+	cmd := exec.Command(path, append([]string{"--foreground", "--config", d.conf}, d.args...)...)
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	cmd.SysProcAttr = daemonAttr()
 	started, exited := make(chan error), make(chan struct{})
@@ -206,7 +206,7 @@ func (d *Daemon) writeConfig() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	image, err := os.ReadFile(library) //nolint:gosec // one of the paths below
+	image, err := os.ReadFile(library)
 	if err != nil {
 		d.t.Fatal(err)
 	}

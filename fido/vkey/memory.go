@@ -60,7 +60,7 @@ func openMemory(file string) (*memory, error) {
 	if file == "" {
 		return m, nil
 	}
-	data, err := os.ReadFile(file) //nolint:gosec // the daemon's own state folder
+	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, m.change(func(*state) {})
 	}

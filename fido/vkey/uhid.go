@@ -73,14 +73,6 @@ func uhidCreate(k *Key) []byte {
 	return e
 }
 
-// uhidSend makes the UHID_INPUT2 event of a report of the key.
-func uhidSend(r *report) []byte {
-	e := make([]byte, 4+2, 4+2+len(r))
-	binary.NativeEndian.PutUint32(e, uhidInput2)
-	binary.NativeEndian.PutUint16(e[4:], uint16(len(r)))
-	return append(e, r[:]...)
-}
-
 // uhidEvent is an event of the kernel, as far as a key cares.
 type uhidEvent struct {
 	kind   uint32

@@ -2,6 +2,7 @@ package vkey
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -174,4 +175,12 @@ func (u *UHID) transmit() {
 			}
 		}
 	}
+}
+
+// uhidSend makes the UHID_INPUT2 event of a report of the key.
+func uhidSend(r *report) []byte {
+	e := make([]byte, 4+2, 4+2+len(r))
+	binary.NativeEndian.PutUint32(e, uhidInput2)
+	binary.NativeEndian.PutUint16(e[4:], uint16(len(r)))
+	return append(e, r[:]...)
 }

@@ -77,7 +77,7 @@ func (a *authority) save(path string) error {
 }
 
 func loadAuthority(path string) (*authority, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the folder is the caller's
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
