@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"authbridge/e2e/pcscd"
+)
+
+// Modes in which the program runs itself again, as a process of its own.
+const (
+	modeBare  = "serve-bare"
+	modeProbe = "probe-card"
+)
+
+func main() {
+	if len(os.Args) == 3 {
+		switch os.Args[1] {
+		case modeBare:
+			exit(serveBare(os.Args[2]))
+		case modeProbe:
+			exit(probeOnce(os.Args[2]))
+		}
+	}
+	pcscd.Enter() // from here on in namespaces of its own
+	exit(run())
+}
+
+func exit(err error) {
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// bench is one run.
+type bench struct {
+	ctx        context.Context
+	out        io.Writer
+	authbridge string // the built program
+	empty      string // the built empty program
+	scale      int    // percent of the usual number of rounds
+	dir        string
+	rows       []row
+	failed     []string
+}
+
+// part is one part of the run; it adds rows.
+type part struct {
+	name string
+	run  func(*bench, *harness)
+}
+
+func parts() []part {
+	return []part{
+		{"events", (*bench).events},
+		{"probe", (*bench).probe},
+		{"status", (*bench).status},
+		{"process", (*bench).process},
+		{"start", (*bench).start},
+		{"idle", (*bench).idle},
+		{"crowd", (*bench).crowd},
+		{"elsewhere", (*bench).elsewhere},
+	}
+}
+
+func run() error {
+	b := &bench{out: os.Stdout}
+	only := flag.String("only", "", "the parts to run, with commas between; empty: all")
+	write := flag.String("write", "", "a markdown file whose figures are replaced by those of this run")
+	flag.StringVar(&b.authbridge, "authbridge", "", "the built authbridge")
+	flag.StringVar(&b.empty, "empty", "", "the built empty program")
+	flag.IntVar(&b.scale, "scale", 100, "percent of the usual number of rounds")
+	flag.Parse()
+	if b.authbridge == "" || b.empty == "" {
+		return errors.New("-authbridge and -empty are needed; make bench gives them")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b.ctx = ctx
+	var err error
+	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(b.dir) }()
+
+	began := time.Now()
+	m := thisMachine(ctx, b.authbridge)
+	b.say("%s", m)
+	for _, p := range parts() {
+		if *only == "" || strings.Contains(","+*only+",", ","+p.name+",") {
+			b.say("%s ...", p.name)
+			if why := inHarness(b.out, func(h *harness) { p.run(b, h) }); why != "" {
+				b.failed = append(b.failed, p.name+": "+why)
+				b.say("%s: %s", p.name, why)
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	printTable(b.out, b.rows)
+	b.say("took %s", time.Since(began).Round(time.Second))
+	if *write != "" {
+		if err := writeMarkdown(*write, m, b.rows); err != nil {
+			return err
+		}
+	}
+	if len(b.failed) > 0 {
+		return fmt.Errorf("could not run:\n  %s", strings.Join(b.failed, "\n  "))
+	}
+	return nil
+}
+
+// say prints a line of progress.
+func (b *bench) say(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format+"\n", args...) }
+
+func (b *bench) add(r row) {
+	b.rows = append(b.rows, r)
+	b.say("  %s: %s", r.What, r.Measured)
+}
+
+// times is a number of rounds, scaled.
+func (b *bench) times(n int) int { return max(n*b.scale/100, 3) }
+
+// elsewhere lists the rows that this run cannot measure.
+func (b *bench) elsewhere(*harness) {
+	b.add(row{
+		What: "key plugged in → our event", Goal: "p50 ≤ 3 × a 20-line netlink reader", Measured: "see the e2e guest",
+		Note: "needs udev and hidraw of a kernel of its own; a key on the bus in this process would only measure a channel",
+	})
+	b.add(row{
+		What: "getInfo of a key", Goal: "beside fido2-token -I", Measured: "see the e2e guest",
+		Note: "libfido2 opens hidraw nodes only",
+	})
+}
