@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 )
 
 // showVerdict writes a verdict with its reasons and what to do.
@@ -181,22 +182,22 @@ func (s *screen) showSettings(set settings) {
 		file += " (does not exist: embedded default)"
 	}
 	s.line("file  %s", file)
-	where := func(key string) string {
-		if from, ok := set.From[key]; ok {
-			return "from " + from
+	for _, row := range [][2]string{
+		{"listen", set.Listen},
+		{"state_dir", set.StateDir},
+		{"log_level", set.LogLevel},
+		{"virtual", set.Virtual},
+		{"physical", set.Physical},
+		{"probe_delay", set.ProbeDelay},
+		{"trace.apdu", fmt.Sprint(set.Trace.APDU)},
+		{"trace.ctap", fmt.Sprint(set.Trace.CTAP)},
+	} {
+		from := set.From[row[0]]
+		if from != "" {
+			from = "  (from " + from + ")"
 		}
-		return ""
+		s.line("  %-11s  %s%s", row[0], row[1], from)
 	}
-	s.table("  ", [][]string{
-		{"listen", set.Listen, where("listen")},
-		{"state_dir", set.StateDir, where("state_dir")},
-		{"log_level", set.LogLevel, where("log_level")},
-		{"virtual", set.Virtual, where("virtual")},
-		{"physical", set.Physical, where("physical")},
-		{"probe_delay", set.ProbeDelay, ""},
-		{"trace.apdu", fmt.Sprint(set.Trace.APDU), ""},
-		{"trace.ctap", fmt.Sprint(set.Trace.CTAP), ""},
-	})
 }
 
 // showFindings writes what doctor found, and what the daemon itself says.
@@ -218,6 +219,7 @@ func (s *screen) showAttention(snap contract.Snapshot) {
 		return slices.DeleteFunc(slices.Clone(checks), func(c contract.Check) bool { return severity(c.State) < severity(contract.Warn) })
 	}
 	heading := "\nAttention"
+	snap.Checks = slices.DeleteFunc(slices.Clone(snap.Checks), ofSystem)
 	show := func(name string, checks []contract.Check) {
 		if checks = bad(checks); len(checks) == 0 {
 			return
@@ -236,6 +238,12 @@ func (s *screen) showAttention(snap contract.Snapshot) {
 	for _, a := range snap.Authenticators {
 		show(a.Name, a.Checks)
 	}
+}
+
+// ofSystem is whether a check says what this operating system lacks. That is
+// no fault that anybody can mend: readiness says it where it matters.
+func ofSystem(c contract.Check) bool {
+	return c.Code == string(failure.OSSupport) || c.Code == string(failure.WHPlatform)
 }
 
 // worst is the mark of the worst check that was made; one that nobody could

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the stories run this very program as authbridge.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"authbridge": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			code := Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
+			stop()
+			os.Exit(code)
+		},
+	})
+}
+
+// TestStories runs the command line as people do: each file of testdata is a
+// story. Two commands are ours: exits N COMMAND…, and daemon [FLAG…], which
+// starts a daemon on a free port and waits until it listens; it is stopped by
+// stop, or at the end.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata",
+		RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_RUNTIME_DIR", e.WorkDir)
+			e.Setenv("STATE", e.WorkDir+"/state")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"daemon": startDaemon,
+			"stop":   stopDaemon,
+		},
+	})
+}
+
+// exits runs a command and checks its exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+type daemon struct {
+	cmd *exec.Cmd
+	out *lines
+}
+
+// lines keeps what is written and tells when a line began with something.
+type lines struct {
+	text   bytes.Buffer
+	listen chan string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.text.Write(p)
+	if _, rest, ok := strings.Cut(l.text.String(), "listening on "); ok && strings.Contains(rest, "\n") && l.listen != nil {
+		l.listen <- strings.TrimSpace(rest)
+		l.listen = nil
+	}
+	return len(p), nil
+}
+
+func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
+	listen := make(chan string, 1)
+	d := &daemon{out: &lines{listen: listen}}
+	flags := []string{"run", "--state-dir", ts.Getenv("STATE"), "--listen", "127.0.0.1:0", "--physical", "off"}
+	path, err := exec.LookPath("authbridge")
+	ts.Check(err)
+	d.cmd = exec.Command(path, append(flags, args...)...)
+	d.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
+	var stderr bytes.Buffer
+	d.cmd.Stdout, d.cmd.Stderr = d.out, &stderr
+	ts.Check(d.cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- d.cmd.Wait() }()
+	select {
+	case address := <-listen:
+		ts.Setenv("ADDRESS", address)
+	case err := <-ended:
+		ts.Fatalf("the daemon ended: %v\n%s", err, stderr.String())
+	case <-time.After(time.Minute):
+		ts.Fatalf("the daemon does not listen\n%s", stderr.String())
+	}
+	stop := func() error {
+		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case err := <-ended:
+			ended <- err
+			return err
+		case <-time.After(20 * time.Second):
+			_ = d.cmd.Process.Kill()
+			return errors.New("the daemon did not stop")
+		}
+	}
+	running[ts.Getenv("WORK")] = stop
+	ts.Defer(func() { _ = stop() })
+}
+
+// running are the daemons to stop, by the story's folder.
+var running = map[string]func() error{}
+
+func stopDaemon(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(running[ts.Getenv("WORK")]())
+}
