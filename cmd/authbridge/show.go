@@ -85,7 +85,6 @@ func (s *screen) showStatus(snap contract.Snapshot, now time.Time) {
 
 func (s *screen) showSources(snap contract.Snapshot) {
 	s.line("Sources")
-	rows := make([][]string, 0, len(snap.Sources))
 	for _, src := range snap.Sources {
 		m := markOf(contract.Pass)
 		switch src.State {
@@ -94,9 +93,9 @@ func (s *screen) showSources(snap contract.Snapshot) {
 		case "starting", "off":
 			m = markOf(contract.Unknown)
 		}
-		rows = append(rows, []string{m.shape, src.Name, src.State, strings.TrimSpace(src.Code + " " + src.Detail)})
+		first := fmt.Sprintf("  %s  %-12s  %s ", s.paint(m.colour, m.shape), src.Name, src.State)
+		s.text(first, "                   ", src.Code+" "+src.Detail)
 	}
-	s.table("  ", rows)
 }
 
 func (s *screen) showAuthenticators(all []contract.Authenticator) {
@@ -105,7 +104,7 @@ func (s *screen) showAuthenticators(all []contract.Authenticator) {
 	}
 	rows := make([][]string, 0, len(all))
 	for _, a := range all {
-		rows = append(rows, []string{worst(a.Checks).shape, a.Name, string(a.Kind), string(a.Origin), words(string(a.Condition)), pinWords(a.PIN), a.ID})
+		rows = append(rows, []string{worst(a.Checks).shape, a.ID, a.Name, string(a.Kind), words(string(a.Condition)), pinWords(a.PIN)})
 	}
 	s.table("  ", rows)
 }
