@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,10 +25,8 @@ import (
 // The watching program is this test's own binary, run as a user who may open
 // what udev's rule gives to a group.
 const (
-	watchEnv     = "AUTHBRIDGE_TEST_WATCH"
-	watchUser    = 65534
-	watchGroup   = 4242
-	forbiddenKey = "guest-forbidden"
+	watchEnv  = "AUTHBRIDGE_TEST_WATCH"
+	watchUser = 65534
 )
 
 // seen is one line of what the watching program saw.
@@ -107,7 +104,7 @@ type watchingUser struct {
 	lines chan seen
 }
 
-func newWatchingUser(t *testing.T) *watchingUser {
+func newWatchingUser(t *testing.T, group uint32) *watchingUser {
 	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -121,7 +118,7 @@ func newWatchingUser(t *testing.T) *watchingUser {
 	cmd := exec.Command(binary)
 	cmd.Env = append(os.Environ(), watchEnv+"=1")
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: watchUser, Gid: watchUser, Groups: []uint32{watchGroup}}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: watchUser, Gid: watchUser, Groups: []uint32{group}}}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	w := &watchingUser{t: t, lines: make(chan seen, 10_000)}
@@ -193,31 +190,6 @@ func (w *watchingUser) reread(n fido.Node) {
 	}
 }
 
-// keyRule gives keys to the group, but for one.
-func keyRule(t *testing.T) {
-	t.Helper()
-	if _, err := os.Stat("/dev/uhid"); err != nil && os.Getenv("AUTHBRIDGE_UHID") != "require" {
-		t.Skip("no uhid here: ", err)
-	}
-	const file = "/run/udev/rules.d/71-authbridge-test.rules"
-	rule := `SUBSYSTEM=="hidraw", IMPORT{parent}="HID_UNIQ"
-SUBSYSTEM=="hidraw", ENV{ID_FIDO_TOKEN}=="1", ENV{HID_UNIQ}!="` + forbiddenKey + `", GROUP="` + fmt.Sprint(watchGroup) + `", MODE="0660"
-`
-	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(rule), 0o644)); err != nil {
-		t.Fatal(err)
-	}
-	reload := func() {
-		if out, err := exec.Command("udevadm", "control", "--reload").CombinedOutput(); err != nil {
-			t.Errorf("udevadm: %v %s", err, out)
-		}
-	}
-	reload()
-	t.Cleanup(func() {
-		_ = os.Remove(file)
-		reload()
-	})
-}
-
 func guestKey(t *testing.T, serial string, faults ...vkey.FaultName) *vkey.Key {
 	t.Helper()
 	cfg := vkey.Config{Name: serial, Serial: serial, PIN: []byte("1234")}
@@ -234,47 +206,21 @@ func guestKey(t *testing.T, serial string, faults ...vkey.FaultName) *vkey.Key {
 func plugUHID(t *testing.T, k *vkey.Key) *vkey.UHID {
 	t.Helper()
 	u, err := vkey.PlugUHID(context.Background(), k)
-	if errors.Is(err, vkey.ErrNoUHID) && os.Getenv("AUTHBRIDGE_UHID") != "require" {
-		t.Skip(err)
-	} else if err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = u.Unplug() })
 	return u
 }
 
-// plugMouse makes a hidraw node that is no key and belongs to root.
-func plugMouse(t *testing.T) {
-	t.Helper()
-	f, err := os.OpenFile("/dev/uhid", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	descriptor := []byte{0x05, 0x01, 0x09, 0x02, 0xa1, 0x01, 0x09, 0x01, 0xa1, 0x00, 0x05, 0x09, 0x19, 0x01, 0x29, 0x03, 0x15, 0x00, 0x25, 0x01, 0x95, 0x08, 0x75, 0x01, 0x81, 0x02, 0xc0, 0xc0}
-	create := make([]byte, 280+len(descriptor)) // struct uhid_create2_req
-	order := binary.NativeEndian
-	order.PutUint32(create, 11) // UHID_CREATE2
-	copy(create[4:], "decoy")
-	copy(create[196:], "guest-decoy")
-	order.PutUint16(create[260:], uint16(len(descriptor)))
-	order.PutUint16(create[262:], 3) // BUS_USB
-	order.PutUint32(create[264:], 0x046d)
-	order.PutUint32(create[268:], 0xc31c)
-	copy(create[280:], descriptor)
-	if _, err := f.Write(create); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Close() })
-}
-
 func TestEachPlugOfAKernelsKeyIsToldOnceAfterUdev(t *testing.T) {
 	mute, forbidden, k := guestKey(t, "guest-mute", vkey.Mute), guestKey(t, forbiddenKey), guestKey(t, "guest-key")
-	keyRule(t)
+	group := keyRules(t)
 	plugUHID(t, mute)
 	plugMouse(t)
 	plugUHID(t, forbidden)
-	settle(t)
-	w := newWatchingUser(t)
+	udevAtRest(t)
+	w := newWatchingUser(t, group)
 	for left := map[string]bool{"guest-mute": true, forbiddenKey: true}; len(left) > 0; {
 		s := w.unreadable(left)
 		delete(left, s.Serial)
@@ -343,33 +289,15 @@ func (w *watchingUser) unreadable(serials map[string]bool) seen {
 	}
 }
 
-func settle(t *testing.T) {
-	t.Helper()
-	if out, err := exec.Command("udevadm", "settle").CombinedOutput(); err != nil {
-		t.Fatalf("udevadm settle: %v %s", err, out)
-	}
-}
-
 func TestLibfido2AndWeShareAKey(t *testing.T) {
-	keyRule(t)
+	group := keyRules(t)
 	k := guestKey(t, "guest-shared")
 	plugUHID(t, k)
-	w := newWatchingUser(t)
+	w := newWatchingUser(t, group)
 	node := w.want("guest-shared", fido.Plugged, fido.Present).Node
 	w.want("guest-shared", fido.Read, fido.Ready)
 	tools := make(chan error, 1)
-	go func() {
-		for round := range 50 {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			out, err := exec.CommandContext(ctx, "fido2-token", "-I", device(node)).CombinedOutput()
-			cancel()
-			if err != nil || !bytes.Contains(out, []byte("pin retries: 8")) {
-				tools <- fmt.Errorf("round %d: fido2-token -I: %w\n%s", round, err, out)
-				return
-			}
-		}
-		tools <- nil
-	}()
+	go func() { tools <- infoRounds(t.Context(), device(node), 50) }()
 	for range 50 {
 		w.reread(node)
 		w.want("guest-shared", fido.Read, fido.Ready)
@@ -466,7 +394,7 @@ func TestOurOwnUseOfAKernelsKey(t *testing.T) {
 
 func TestOurOwnUseOfAUSBKey(t *testing.T) {
 	v := guestKey(t, "guest-usb")
-	gadget(t, v)
+	gadget(t, v, own(v))
 	node := nativeKey(t, "guest-usb")
 	if !node.Virtual || !strings.HasPrefix(node.Port, "dummy_hcd") || node.VendorID != vkey.VendorID {
 		t.Errorf("%+v", node)
