@@ -4,33 +4,40 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// identity is the common name of an NHS smartcard certificate.
-var identity = regexp.MustCompile(`^([0-9]{12})_([^_]+)_(.+)$`)
+// form is compiled at its first use: every command of the program would wait
+// for it otherwise.
+func form(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
-// userOnly finds the UUID where the name is not of the usual form.
-var userOnly = regexp.MustCompile(`^([0-9]{12})_`)
+var (
+	// identity is the common name of an NHS smartcard certificate.
+	identity = form(`^([0-9]{12})_([^_]+)_(.+)$`)
+	// userOnly finds the UUID where the name is not of the usual form.
+	userOnly = form(`^([0-9]{12})_`)
+	user     = form(`^[0-9]{12}$`)
+)
 
 // Identity takes the common name of a card's certificate apart:
 // <12 digits>_<Surname>_<Forename>. The holder is "Forename Surname"; empty
 // where only the UUID has the usual form.
 func Identity(commonName string) (user, holder string, ok bool) {
-	if m := identity.FindStringSubmatch(commonName); m != nil {
+	if m := identity().FindStringSubmatch(commonName); m != nil {
 		name := func(s string) string {
 			return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '_' || r == ' ' }), " ")
 		}
 		return m[1], strings.TrimSpace(name(m[3]) + " " + name(m[2])), true
 	}
-	if m := userOnly.FindStringSubmatch(commonName); m != nil {
+	if m := userOnly().FindStringSubmatch(commonName); m != nil {
 		return m[1], "", true
 	}
 	return "", "", false
 }
 
-var user = regexp.MustCompile(`^[0-9]{12}$`)
-
-func validUser(s string) bool { return user.MatchString(s) }
+func validUser(s string) bool { return user().MatchString(s) }
 
 // testUsers are how the UUIDs of the test environments usually begin.
 var testUsers = [...]string{"555", "6560057501", "696070", "021600"}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"authbridge/agent/contract"
@@ -23,15 +24,21 @@ func bad(field, detail string) error {
 	return &failure.Error{Code: failure.BadRequest, Field: field, Detail: detail}
 }
 
+// form is compiled at its first use: every command of the program would wait
+// for it otherwise.
+func form(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
 var (
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$`)
-	userForm = regexp.MustCompile(`^[0-9]{12}$`)
-	swForm   = regexp.MustCompile(`^[0-9A-Fa-f]{4}$`)
+	nameForm = form(`^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$`)
+	userForm = form(`^[0-9]{12}$`)
+	swForm   = form(`^[0-9A-Fa-f]{4}$`)
 )
 
 // validName reports whether a name can be that of a device: it becomes part of
 // a path, a URL and a product string.
-func validName(name string) bool { return nameForm.MatchString(name) }
+func validName(name string) bool { return nameForm().MatchString(name) }
 
 const nameAllowed = "allowed: 1 to 40 letters, digits, dots, dashes and underscores, a letter or digit first"
 
@@ -39,7 +46,7 @@ func checkInsert(in contract.VirtualInsert) error {
 	switch {
 	case in.Name != "" && !validName(in.Name):
 		return bad("body.name", nameAllowed)
-	case in.User != "" && !userForm.MatchString(in.User):
+	case in.User != "" && !userForm().MatchString(in.User):
 		return bad("body.user", "allowed: 12 digits")
 	case in.VPCD != "" && !in.PCSCD:
 		return bad("body.vpcd", "only with pcscd true")
@@ -102,7 +109,7 @@ func cardFaults(faults []contract.Fault, field string) ([]vcard.Fault, error) {
 		switch {
 		case one.Name != vcard.FaultSW && f.SW != "":
 			return nil, bad(at+".sw", "only the fault sw has a status word")
-		case one.Name == vcard.FaultSW && (!swForm.MatchString(f.SW) || f.SW[0] != '6' && f.SW[0] != '9'):
+		case one.Name == vcard.FaultSW && (!swForm().MatchString(f.SW) || f.SW[0] != '6' && f.SW[0] != '9'):
 			return nil, bad(at+".sw", "allowed: four hex digits, 6xxx or 9xxx")
 		case one.Name == vcard.FaultSW:
 			sw, _ := strconv.ParseUint(f.SW, 16, 16) // the form was checked
