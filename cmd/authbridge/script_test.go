@@ -41,6 +41,7 @@ func TestStories(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_RUNTIME_DIR", e.WorkDir)
 			e.Setenv("STATE", e.WorkDir+"/state")
+			e.Values[daemonKey{}] = new(daemon)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -69,10 +70,10 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-type daemon struct {
-	cmd *exec.Cmd
-	out *lines
-}
+// daemonKey finds a story's daemon.
+type daemonKey struct{}
+
+type daemon struct{ stop func() error }
 
 // lines keeps what is written and tells when a line began with something.
 type lines struct {
@@ -91,17 +92,16 @@ func (l *lines) Write(p []byte) (int, error) {
 
 func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	listen := make(chan string, 1)
-	d := &daemon{out: &lines{listen: listen}}
 	flags := []string{"run", "--state-dir", ts.Getenv("STATE"), "--listen", "127.0.0.1:0", "--physical", "off"}
 	path, err := exec.LookPath("authbridge")
 	ts.Check(err)
-	d.cmd = exec.Command(path, append(flags, args...)...)
-	d.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
+	cmd := exec.Command(path, append(flags, args...)...)
+	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
 	var stderr bytes.Buffer
-	d.cmd.Stdout, d.cmd.Stderr = d.out, &stderr
-	ts.Check(d.cmd.Start())
+	cmd.Stdout, cmd.Stderr = &lines{listen: listen}, &stderr
+	ts.Check(cmd.Start())
 	ended := make(chan error, 1)
-	go func() { ended <- d.cmd.Wait() }()
+	go func() { ended <- cmd.Wait() }()
 	select {
 	case address := <-listen:
 		ts.Setenv("ADDRESS", address)
@@ -111,23 +111,20 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the daemon does not listen\n%s", stderr.String())
 	}
 	stop := func() error {
-		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case err := <-ended:
 			ended <- err
 			return err
 		case <-time.After(20 * time.Second):
-			_ = d.cmd.Process.Kill()
+			_ = cmd.Process.Kill()
 			return errors.New("the daemon did not stop")
 		}
 	}
-	running[ts.Getenv("WORK")] = stop
+	ts.Value(daemonKey{}).(*daemon).stop = stop
 	ts.Defer(func() { _ = stop() })
 }
 
-// running are the daemons to stop, by the story's folder.
-var running = map[string]func() error{}
-
 func stopDaemon(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Check(running[ts.Getenv("WORK")]())
+	ts.Check(ts.Value(daemonKey{}).(*daemon).stop())
 }
