@@ -549,6 +549,7 @@ func TestAReaderThatCannotBeAskedIsVirtualAndAskedAgain(t *testing.T) {
 		script.originErr = hung()
 		inv, bench, stop := startCards(t, 1, script, func(c *CardsConfig) { c.Name, c.Virtual = "pcsc", false })
 		defer stop()
+		synctest.Wait() // the reader was asked when it came; the card is news
 		must(t, bench.Insert("R0", newCard(t, "555200000001")))
 		if r := wantCondition(t, inv, "R0", contract.Ready); r.Origin != contract.Virtual {
 			t.Errorf("the reader is %s", r.Origin)
