@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"fmt"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,4 +186,56 @@ func inCondition(s *contract.Snapshot, c contract.Condition) int {
 		}
 	}
 	return n
+}
+
+// A pcscd that is there and answers nothing freezes every PC/SC call of the
+// process. What is known stays known, the end does not wait for it, and when it
+// answers again all is as before, with the card where it was.
+func TestAServiceThatIsFrozenHoldsNobodyUpAndIsForgiven(t *testing.T) {
+	for _, ends := range []bool{true, false} {
+		name := "forgiven"
+		if ends {
+			name = "ended while it is frozen"
+		}
+		t.Run(name, func(t *testing.T) {
+			d := pcscd.Start(t, 2)
+			conns := pcsc.NewConnector(pcsc.Native(), pcsc.ConnectorOptions{Deadline: time.Second})
+			card := newCard(t, "555200000001")
+			b := startBridge(t, t.TempDir(), func(c *inventory.CardsConfig) { c.Connector = conns })
+			plug(t, d, 0, card)
+			s := b.awaitReader(d.Reader(0), contract.Ready)
+			a := s.Authenticators[0]
+
+			must(t, syscall.Kill(d.PID(), syscall.SIGSTOP))
+			thaw := sync.OnceFunc(func() { _ = syscall.Kill(d.PID(), syscall.SIGCONT) })
+			defer thaw()
+			must(t, b.inv.Reread(a.ID))
+			if source := b.awaitSource("down"); source.Code != string(failure.PCSCService) || source.Detail == "" {
+				t.Errorf("the source is %+v", source)
+			}
+			if v := verdict(b.inv.Snapshot()); v.Outcome == contract.VerdictReady {
+				t.Errorf("with a frozen service: %+v", v)
+			}
+			if !ends {
+				thaw()
+				b.awaitSource("up")
+				s = b.await("the read that was asked for", func(s *contract.Snapshot) bool {
+					return authenticatorIn(s, a.ID).ReadAt.After(a.ReadAt)
+				})
+				if v := verdict(s); v.Outcome != contract.VerdictReady {
+					t.Errorf("after that: %+v", v)
+				}
+			}
+			began := time.Now()
+			b.stop()
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("the end took %v, and SIGTERM has 5 s", took)
+			}
+			thaw()
+			must(t, conns.Close())
+			if n := card.PINTries(); n != 0 {
+				t.Errorf("it cost %d PIN tries", n)
+			}
+		})
+	}
 }

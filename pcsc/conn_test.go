@@ -329,3 +329,32 @@ func TestTheCopyOfACommandIsWipedAndTheCommandIsNot(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoWaitsForAnOldCallIsToldWhenItReturns(t *testing.T) {
+	withCard(t, func(t *testing.T, _ *fakeSystem, card *fakeCard, c *Connector) {
+		if err := c.Returned(t.Context(), "A"); err != nil {
+			t.Errorf("with no call out: %v", err)
+		}
+		conn := mustOpen(t, c, "A")
+		release := card.hangs("transmit")
+		var hung *HungError
+		if _, err := conn.Transmit(t.Context(), []byte{0}); !errors.As(err, &hung) || hung.OfService() {
+			t.Fatalf("got %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := c.Returned(ctx, "A"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while it is out: %v", err)
+		}
+		if err := c.Returned(t.Context(), "B"); err != nil {
+			t.Errorf("another reader: %v", err)
+		}
+		told := make(chan error, 1)
+		go func() { told <- c.Returned(t.Context(), "A") }()
+		synctest.Wait()
+		release()
+		if err := <-told; err != nil || len(c.Hung()) != 0 {
+			t.Errorf("after it: %v, hung are %v", err, c.Hung())
+		}
+	})
+}

@@ -41,6 +41,10 @@ func (e *HungError) Error() string {
 // Is makes it [ErrHung].
 func (e *HungError) Is(target error) bool { return target == ErrHung }
 
+// OfService reports whether it was the service that did not answer: nothing
+// has reached the reader or the card.
+func (e *HungError) OfService() bool { return e.Op == opEstablish || e.Op == opStatusChange }
+
 // ShortAnswerError is an answer without a status word: the card was pulled in
 // mid-command, or is broken. To the system that is a success.
 type ShortAnswerError struct {
@@ -73,6 +77,7 @@ type Connector struct {
 	closed bool
 	conns  map[*Conn]struct{} // whose worker is neither done nor given up
 	stuck  map[*Conn]error    // whose worker was given up and has not returned
+	back   chan struct{}      // closed and replaced when one of them returns
 	quiet  chan struct{}      // closed when conns is empty after Close
 }
 
@@ -89,7 +94,8 @@ func NewConnector(sys System, opts ConnectorOptions) *Connector {
 	}
 	return &Connector{
 		system: sys, opts: opts,
-		conns: make(map[*Conn]struct{}), stuck: make(map[*Conn]error), quiet: make(chan struct{}),
+		conns: make(map[*Conn]struct{}), stuck: make(map[*Conn]error),
+		back: make(chan struct{}), quiet: make(chan struct{}),
 	}
 }
 
@@ -140,6 +146,27 @@ func (c *Connector) Hung() []string {
 	return readers
 }
 
+// Returned waits until every call for a reader that was given up has returned,
+// as it does when the card goes or the service answers again.
+func (c *Connector) Returned(ctx context.Context, reader string) error {
+	for {
+		c.mu.Lock()
+		out, back := false, c.back
+		for conn := range c.stuck {
+			out = out || conn.reader == reader
+		}
+		c.mu.Unlock()
+		if !out {
+			return nil
+		}
+		select {
+		case <-back:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Close closes all connections and waits until each has let go of its card, or
 // missed its deadline. It is idempotent.
 func (c *Connector) Close() error {
@@ -187,7 +214,11 @@ func (c *Connector) left(conn *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.conns, conn)
-	delete(c.stuck, conn)
+	if _, stuck := c.stuck[conn]; stuck {
+		delete(c.stuck, conn)
+		close(c.back)
+		c.back = make(chan struct{})
+	}
 	c.checkQuiet()
 }
 

@@ -121,12 +121,12 @@ type board struct {
 	slots   []*slot
 }
 
-// finding is what a probe says: where its reader comes from, that it waits for
-// another program, or its outcome.
+// finding is what a probe says: where its reader comes from, what it waits for,
+// or its outcome.
 type finding struct {
 	probe   *probe
 	origin  contract.Origin
-	waiting bool
+	waiting error
 	card    *health.Card
 	err     error
 }
@@ -134,6 +134,8 @@ type finding struct {
 func (b *board) run(ctx context.Context, ended <-chan error) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	silence := time.NewTimer(pcsc.DefaultDeadline)
+	defer silence.Stop()
 	for {
 		timer.Stop() // idle is idle
 		var due <-chan time.Time
@@ -147,7 +149,12 @@ func (b *board) run(ctx context.Context, ended <-chan error) error {
 		case err := <-ended:
 			return err
 		case r := <-b.reports:
+			silence.Stop()
 			b.report(r)
+		case <-silence.C:
+			b.source.State, b.source.Code, b.source.ObservedAt = "down", string(failure.PCSCService), b.config.Now()
+			b.source.Detail = "the smartcard service has not answered since the start"
+			b.show(nil)
 		case f := <-b.found:
 			b.take(f)
 		case <-b.wake:
@@ -195,7 +202,7 @@ func (b *board) start(ctx context.Context) {
 				tell(finding{origin: originOf(o.Virtual), err: err})
 				return
 			}
-			card, err := b.probe(probeCtx, reader, func() { tell(finding{waiting: true}) })
+			card, err := b.probe(probeCtx, reader, func(why error) { tell(finding{waiting: why}) })
 			tell(finding{card: card, err: err})
 		})
 	}
@@ -209,8 +216,8 @@ func (b *board) take(f finding) {
 		return
 	case f.origin != "":
 		s.comesFrom(f.origin, f.err, now)
-	case f.waiting:
-		s.busy(now)
+	case f.waiting != nil:
+		s.waits(f.waiting, now)
 	default:
 		s.done(f.card, f.err, now)
 	}
@@ -313,6 +320,11 @@ func (b *board) show(events []contract.Event) {
 	o := Observation{Source: b.source, Events: events}
 	ids := make(map[string]bool)
 	for _, s := range b.slots {
+		if s.stalled != nil && o.Source.State == "up" {
+			// The watch is in a call that returns when something happens, and
+			// cannot know that nothing would.
+			o.Source.State, o.Source.Code, o.Source.Detail = "down", string(failure.PCSCService), s.stalled.Error()
+		}
 		if s.card != nil {
 			// The same card can be in two readers, if it is virtual.
 			if ids[s.card.ID] {

@@ -198,6 +198,9 @@ func TestAFastSwapIsTwoEvents(t *testing.T) {
 	inv, _ := start(t, Config{Sources: []Source{source}})
 	ready := reader("A", contract.Present)
 	source.shows <- Observation{Readers: []contract.Reader{ready}, Events: []contract.Event{inserted(ready)}}
+	if _, err := inv.Await(t.Context(), func(s *contract.Snapshot) bool { return len(s.Readers) == 1 }); err != nil {
+		t.Fatal(err)
+	}
 	sub := subscribe(t, inv, "")
 	source.shows <- Observation{
 		Readers: []contract.Reader{ready},

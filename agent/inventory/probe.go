@@ -20,15 +20,24 @@ const (
 	shareLastPause  = 10 * time.Second
 )
 
-// probe reads the card in a reader once no other program is connected to it.
-// waiting is called when it has to wait for that.
-func (c *Cards) probe(ctx context.Context, reader string, waiting func()) (*health.Card, error) {
+// probe reads the card in a reader once no other program is connected to it,
+// the service answers, and no earlier call for the reader is still out. waiting
+// is called with the reason when it has to wait for one of these.
+func (c *Cards) probe(ctx context.Context, reader string, waiting func(error)) (*health.Card, error) {
 	for pause := shareFirstPause; ; pause = min(2*pause, shareLastPause) {
 		card, err := c.readFree(ctx, reader, waiting)
+		if errors.Is(err, errOldCallHangs) || serviceHangs(err) {
+			waiting(err)
+			if err := c.config.Connector.Returned(ctx, reader); err != nil {
+				return nil, err
+			}
+			pause = shareFirstPause
+			continue
+		}
 		if !errors.Is(err, pcsc.SCARD_E_SHARING_VIOLATION) {
 			return card, err
 		}
-		waiting()
+		waiting(err)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -41,14 +50,14 @@ func (c *Cards) probe(ctx context.Context, reader string, waiting func()) (*heal
 
 // readFree waits until the card seems free and reads it. It fails with
 // SCARD_E_SHARING_VIOLATION if another program was faster.
-func (c *Cards) readFree(ctx context.Context, reader string, waiting func()) (*health.Card, error) {
+func (c *Cards) readFree(ctx context.Context, reader string, waiting func(error)) (*health.Card, error) {
 	connector := c.config.Connector
 	if slices.Contains(connector.Hung(), reader) {
 		return nil, errOldCallHangs
 	}
 	r, err := connector.Look(ctx, reader)
 	if err == nil && taken(r) {
-		waiting()
+		waiting(pcsc.SCARD_E_SHARING_VIOLATION)
 		r, err = connector.WaitFree(ctx, reader)
 	}
 	if err != nil {
@@ -85,7 +94,7 @@ func outcomeOf(err error) outcome {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return outcome{}
-	case errors.Is(err, errOldCallHangs), errors.Is(err, pcsc.ErrTooManyHung):
+	case errors.Is(err, pcsc.ErrTooManyHung):
 		return outcome{condition: contract.Hung, code: failure.CardHung, retry: true}
 	case errors.Is(err, pcsc.ErrHung):
 		return outcome{condition: contract.Hung, code: failure.CardHung}
@@ -100,6 +109,13 @@ func outcomeOf(err error) outcome {
 		return outcome{condition: contract.Forbidden, code: failure.PCSCDenied}
 	}
 	return outcome{condition: contract.Unreadable, code: failure.CardUnreadable, retry: true}
+}
+
+// serviceHangs: the service is there and answers nothing, so that the card could
+// not even be asked.
+func serviceHangs(err error) bool {
+	var hung *pcsc.HungError
+	return errors.As(err, &hung) && hung.OfService()
 }
 
 // errOldCallHangs: the card before this one hung, and its call has not returned

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ type slot struct {
 	due     time.Time // see wanted
 	failed  int       // probes in a row
 	triedAt time.Time // the end of the last
+	stalled error     // why the service did not let the probe begin
 }
 
 // probe is one task, in a goroutine of its own.
@@ -152,7 +154,7 @@ func (s *slot) stop() {
 		s.probe.cancel()
 		s.probe = nil
 	}
-	s.wanted = false
+	s.wanted, s.stalled = false, nil
 }
 
 // reread asks for another probe of the card; false if there is none. A hung
@@ -173,16 +175,26 @@ func (s *slot) reread(at time.Time) bool {
 	return true
 }
 
-// busy takes that the probe found another program with the card.
-func (s *slot) busy(at time.Time) {
+// waits takes what the probe waits for: another program that has the card, an
+// old call that has not returned, or the service, which is no matter of the card.
+func (s *slot) waits(why error, at time.Time) {
+	s.stalled = nil
+	switch {
+	case serviceHangs(why):
+		s.stalled = why
+		return
+	case errors.Is(why, errOldCallHangs):
+		s.set(contract.Hung, failure.CardHung, why.Error())
+	default:
+		s.set(contract.InUse, failure.CardInUse, "SCARD_STATE_INUSE")
+	}
 	s.changedAt = at
-	s.set(contract.InUse, failure.CardInUse, "SCARD_STATE_INUSE")
 	s.note()
 }
 
 // done takes the outcome of the probe.
 func (s *slot) done(reading *health.Card, err error, at time.Time) {
-	s.probe, s.changedAt, s.triedAt = nil, at, at
+	s.probe, s.changedAt, s.triedAt, s.stalled = nil, at, at, nil
 	if err == nil {
 		s.failed = 0
 		s.set(contract.Ready, "", "")
