@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -181,4 +182,23 @@ func probeOnce(reader string) error {
 		_, _ = sum.Write(c.X509.Raw)
 	}
 	return nil
+}
+
+// watchCard is the least program that tells somebody else: the bare loop, and a
+// line to a pipe for each change.
+func watchCard(reader string) error {
+	pc, err := pcsc.Native().Establish()
+	if err != nil {
+		return err
+	}
+	states := []pcsc.ReaderState{{Reader: reader}}
+	for {
+		if err := pc.GetStatusChange(states, -1); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(os.Stdout, states[0].Event.Has(pcsc.StatePresent)); err != nil {
+			return err
+		}
+		states[0].Current = states[0].Event &^ pcsc.StateChanged
+	}
 }

@@ -19,6 +19,7 @@ import (
 const (
 	modeBare  = "serve-bare"
 	modeProbe = "probe-card"
+	modeWatch = "watch-card"
 )
 
 func main() {
@@ -28,6 +29,8 @@ func main() {
 			exit(serveBare(os.Args[2]))
 		case modeProbe:
 			exit(probeOnce(os.Args[2]))
+		case modeWatch:
+			exit(watchCard(os.Args[2]))
 		}
 	}
 	pcscd.Enter() // from here on in namespaces of its own
