@@ -78,6 +78,12 @@ func TestEachFindingHasItsState(t *testing.T) {
 		{"physical off", source("pcsc", "off", ""), machine, failure.PhysicalOff, contract.Unknown, "does not use"},
 		{"another daemon", source("pcsc", "off", "PHYSICAL_LOCKED"), machine, failure.PhysicalLocked, contract.Unknown, "does not use"},
 		{"no source", func(f *health.Facts) { f.Sources = nil }, machine, failure.PCSCService, contract.Unknown, "does not look"},
+		{"service down, and only virtual readers", func(f *health.Facts) {
+			source("pcsc", "down", "")(f)
+			for i := range f.Readers {
+				f.Readers[i].Origin, f.Readers[i].Source = contract.Virtual, "virtual-pcsc"
+			}
+		}, machine, failure.PCSCService, contract.Warn, "only virtual readers are here"},
 		{"a code of a later version", source("pcsc", "down", "NO_SUCH_CODE"), machine, failure.PCSCService, contract.Fail, ""},
 
 		{"reader", func(*health.Facts) {}, machine, failure.ReaderPresent, contract.Pass, "Reader a"},

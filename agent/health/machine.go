@@ -87,10 +87,25 @@ func ofSource(f *Facts, name, what string, check failure.Code, kind contract.Kin
 func pcscService(s subject) finding {
 	found, up := ofSource(s.facts, sourcePCSC, "smartcard readers", failure.PCSCService, contract.Smartcard)
 	if !up {
+		// Who has virtual readers only misses no service, and what is in them
+		// does not wait for one.
+		if onlyVirtualReaders(s.facts) {
+			found.state = contract.Warn
+			found.evidence += "; only virtual readers are here"
+		}
 		return found
 	}
 	found.state, found.evidence = contract.Pass, "the smartcard service answers"
 	return found
+}
+
+func onlyVirtualReaders(f *Facts) bool {
+	for _, r := range f.Readers {
+		if r.Origin == contract.Physical {
+			return false
+		}
+	}
+	return len(f.Readers) > 0
 }
 
 func readerPresent(s subject) finding {
