@@ -18,12 +18,24 @@ func (s *screen) showVerdict(v contract.Verdict) {
 	if v.Outcome == contract.VerdictReady {
 		return
 	}
-	s.showChecks("  ", v.Checks, false)
+	failed := failing(v.Checks)
+	for _, c := range v.Candidates {
+		failed = failed || failing(c.Checks)
+	}
+	// Where something fails, what waits for it says nothing more.
+	reasons := func(checks []contract.Check) []contract.Check {
+		return slices.DeleteFunc(slices.Clone(checks), func(c contract.Check) bool { return failed && c.State == contract.Unknown })
+	}
+	s.showChecks("  ", reasons(v.Checks), false)
 	for _, c := range v.Candidates {
 		s.line("")
 		s.line("  %s", cut(fmt.Sprintf("%s  %s, %s", c.Name, c.Kind, c.Origin), s.width-2))
-		s.showChecks("    ", c.Checks, false)
+		s.showChecks("    ", reasons(c.Checks), false)
 	}
+}
+
+func failing(checks []contract.Check) bool {
+	return slices.ContainsFunc(checks, func(c contract.Check) bool { return c.State == contract.Fail })
 }
 
 // showChecks writes the checks that need somebody's attention, worst first;
