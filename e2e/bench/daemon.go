@@ -43,7 +43,7 @@ func (b *bench) startDaemon(h *harness, state string, args ...string) *daemon {
 func (b *bench) tryDaemon(state string, args ...string) (*daemon, error) {
 	d := &daemon{state: state}
 	args = append([]string{"run", "--state-dir", state, "--listen", "127.0.0.1:0"}, args...)
-	d.process = exec.CommandContext(b.ctx, b.authbridge, args...) //nolint:gosec // the program that is measured
+	d.process = exec.CommandContext(b.ctx, b.authbridge, args...)
 	d.process.Env = b.env()
 	log, err := os.Create(state + ".log")
 	if err != nil {

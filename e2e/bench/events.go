@@ -197,7 +197,7 @@ func (s *scene) peerScan(n int) (took samples) {
 // pipe runs a program and gives the lines it prints that are wanted, with the
 // time at which each came.
 func (b *bench) pipe(h *harness, wanted func(string) bool, args ...string) <-chan message {
-	cmd := exec.CommandContext(b.ctx, args[0], args[1:]...) //nolint:gosec // what this program says
+	cmd := exec.CommandContext(b.ctx, args[0], args[1:]...)
 	out, err := cmd.StdoutPipe()
 	h.must(err)
 	h.must(cmd.Start())

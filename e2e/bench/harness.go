@@ -23,11 +23,9 @@ type fatal string
 func inHarness(out io.Writer, do func(*harness)) (why string) {
 	h := &harness{out: out}
 	defer func() {
-		for len(h.cleanups) > 0 {
-			last := len(h.cleanups) - 1
-			cleanup := h.cleanups[last]
-			h.cleanups = h.cleanups[:last]
-			cleanup()
+		h.cleanUp()
+		if why == "" && h.failed {
+			why = "failed, see above"
 		}
 	}()
 	defer func() {
@@ -41,6 +39,16 @@ func inHarness(out io.Writer, do func(*harness)) (why string) {
 	}()
 	do(h)
 	return ""
+}
+
+// cleanUp runs the cleanups, last first.
+func (h *harness) cleanUp() {
+	for len(h.cleanups) > 0 {
+		last := len(h.cleanups) - 1
+		cleanup := h.cleanups[last]
+		h.cleanups = h.cleanups[:last]
+		cleanup()
+	}
 }
 
 func (h *harness) Helper()                        {}

@@ -20,7 +20,7 @@ import (
 // serveBare answers every request with the same octets: the least that
 // net/http can do.
 func serveBare(file string) error {
-	body, err := os.ReadFile(file) //nolint:gosec // our own
+	body, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func serveBare(file string) error {
 	}
 	server := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(body)
+		_, _ = w.Write(body) //nolint:gosec // JSON of our own daemon, to ourselves
 	})}
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -47,7 +47,7 @@ func (b *bench) startBare(h *harness, body []byte) *wire {
 	h.must(os.WriteFile(file, body, 0o600))
 	self, err := os.Executable()
 	h.must(err)
-	cmd := exec.CommandContext(b.ctx, self, modeBare, file) //nolint:gosec // ourselves
+	cmd := exec.CommandContext(b.ctx, self, modeBare, file)
 	cmd.Env = b.env()
 	out, err := cmd.StdoutPipe()
 	h.must(err)
@@ -84,28 +84,15 @@ func (b *bench) status(h *harness) {
 	defer func() { _ = plug.Close() }()
 	<-told
 
-	asked := []struct {
-		w       *wire
-		request []byte
-		took    samples
-	}{
-		{w: w, request: w.request(http.MethodGet, "/v1/status", "")},
-		{w: w, request: w.request(http.MethodGet, readyQuestion, "")},
-		{w: bare, request: bare.request(http.MethodGet, "/", "")},
-		{w: bareVerdict, request: bareVerdict.request(http.MethodGet, "/", "")},
-	}
+	status, readiness := &asked{w: w, target: "/v1/status"}, &asked{w: w, target: readyQuestion}
+	least, leastVerdict := &asked{w: bare, target: "/"}, &asked{w: bareVerdict, target: "/"}
 	// Blocks of each, in turn, so that noise meets all alike.
 	const block = 50
 	rounds := b.times(120)
 	slow := 0
 	for range rounds {
-		for i := range asked {
-			a := &asked[i]
-			for range block {
-				_, took, err := a.w.send(a.request)
-				h.must(err)
-				a.took = append(a.took, took)
-			}
+		for _, a := range []*asked{status, least, readiness, leastVerdict} {
+			a.ask(h, block)
 		}
 		if b.isRead(h, w, d.Reader(0)) {
 			break
@@ -115,15 +102,35 @@ func (b *bench) status(h *harness) {
 	if slow == 0 {
 		h.Fatal("the card was read before anything was measured")
 	}
-	for i, name := range []string{"status", "readiness"} {
-		ours, base := asked[i].took, asked[i+2].took
+	for _, pair := range []struct {
+		name        string
+		ours, least *asked
+		octets      int
+	}{{"status", status, least, len(body)}, {"readiness", readiness, leastVerdict, len(verdict)}} {
+		ours, base := pair.ours.took, pair.least.took
 		p50, p99 := quotient(ours.p50(), base.p50()), quotient(ours.p99(), base.p99())
 		b.add(row{
-			What: name + ", while a card takes 2 s for an APDU (p50 / p99)", Goal: "≤ 0.3 / 2 ms; ≤ 3 × a bare handler",
-			Measured: fmt.Sprintf("%s, n = %d", ours, len(ours)), Peers: fmt.Sprintf("net/http, the same %d octets: %s", []int{len(body), len(verdict)}[i], base),
+			What: pair.name + ", while a card takes 2 s for an APDU (p50 / p99)", Goal: "≤ 0.3 / 2 ms; ≤ 3 × a bare handler",
+			Measured: fmt.Sprintf("%s, n = %d", ours, len(ours)), Peers: fmt.Sprintf("net/http, the same %d octets: %s", pair.octets, base),
 			Ratio: fmt.Sprintf("%.2f × / %.2f ×", p50, p99),
 			Met:   met(ours.p50() <= 300*time.Microsecond && ours.p99() <= 2*time.Millisecond && p50 <= 3 && p99 <= 3),
 		})
+	}
+}
+
+// asked is what was asked over a connection, and how long the answers took.
+type asked struct {
+	w      *wire
+	target string
+	took   samples
+}
+
+func (a *asked) ask(h *harness, n int) {
+	request := a.w.request(http.MethodGet, a.target, "")
+	for range n {
+		_, took, err := a.w.send(request)
+		h.must(err)
+		a.took = append(a.took, took)
 	}
 }
 

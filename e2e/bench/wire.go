@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -160,7 +161,7 @@ func (s *stream) close() { _ = s.conn.Close() }
 func (s *stream) line() (string, error) {
 	line, err := s.r.ReadSlice('\n')
 	text := string(line[:min(len(line), 200)])
-	for err == bufio.ErrBufferFull {
+	for errors.Is(err, bufio.ErrBufferFull) {
 		_, err = s.r.ReadSlice('\n')
 	}
 	return strings.TrimRight(text, "\r\n"), err
