@@ -47,11 +47,7 @@ func TestPCSCSoak(t *testing.T) {
 	for n := range 2 * insertions { // a removal to each insertion
 		// In threes, so that crashes and restarts find cards in one, both and
 		// none of the readers, read or being read.
-		if reader := n / 3 % 2; k.plugs[reader] == nil {
-			k.insert(reader)
-		} else {
-			k.pull(reader, k.removals)
-		}
+		k.move(n / 3 % 2)
 		if due(n, kills, 2*insertions) {
 			k.kill()
 		}
@@ -140,10 +136,12 @@ func (k *soak) start() {
 }
 
 // restart ends the daemon and starts it again on the same folder. The client
-// is gone before it ends, so its last events are read from the journal.
+// is gone before its last events, so these must be in the journal.
 func (k *soak) restart() {
 	k.t.Helper()
 	k.client.drop()
+	k.move(0)
+	k.move(0)
 	k.finishEpoch()
 	k.start()
 	k.restarts++
@@ -167,6 +165,16 @@ func (k *soak) finish() {
 func (k *soak) moved(reader int, how contract.EventType) {
 	e := &k.want[len(k.want)-1]
 	e.moves[reader] = append(e.moves[reader], how)
+}
+
+// move puts a card in or takes it out.
+func (k *soak) move(reader int) {
+	k.t.Helper()
+	if k.plugs[reader] == nil {
+		k.insert(reader)
+	} else {
+		k.pull(reader, k.removals)
+	}
 }
 
 // insert plugs a card in and waits until it is noticed.
