@@ -72,7 +72,13 @@ func Ensure(ctx context.Context, log io.Writer) (Image, error) {
 	if image.complete() { // built by another process meanwhile
 		return image, nil
 	}
-	return image, image.build(ctx, log)
+	if err := image.build(ctx, log); err != nil {
+		return Image{}, err
+	}
+	if !image.complete() {
+		return Image{}, fmt.Errorf("%s was built without %s", image.dir, stateFile)
+	}
+	return image, nil
 }
 
 func (i Image) complete() bool {

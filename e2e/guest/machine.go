@@ -112,7 +112,7 @@ func (i Image) snapshot(ctx context.Context) error {
 		text, _ := os.ReadFile(console)
 		return fmt.Errorf("the guest did not start: it said %q, %w %s\n%s", word, err, r.err.String(), tail(text, 20))
 	}
-	return r.qmp.save(stateFile)
+	return r.qmp.save(ctx, i.dir)
 }
 
 // qmp is QEMU's control connection.
@@ -159,9 +159,9 @@ func (q *qmp) do(command string, arguments map[string]any) error {
 	}
 }
 
-// save writes the machine's state to a file beside its disk.
-func (q *qmp) save(file string) error {
-	part := file + ".part"
+// save writes the machine's state to a file beside its disk, in dir.
+func (q *qmp) save(ctx context.Context, dir string) error {
+	const part, failed = stateFile + ".part", stateFile + ".failed"
 	for _, c := range []struct {
 		command   string
 		arguments map[string]any
@@ -169,7 +169,7 @@ func (q *qmp) save(file string) error {
 		{"qmp_capabilities", map[string]any{}},
 		{"migrate-set-capabilities", map[string]any{"capabilities": []map[string]any{{"capability": "events", "state": true}}}},
 		{"migrate-set-parameters", map[string]any{"max-bandwidth": 1 << 40}},
-		{"migrate", map[string]any{"uri": "exec:cat >" + part + " && mv " + part + " " + file}},
+		{"migrate", map[string]any{"uri": "exec:{ cat >" + part + " && mv " + part + " " + stateFile + "; } || touch " + failed}},
 	} {
 		if err := q.do(c.command, c.arguments); err != nil {
 			return err
@@ -183,7 +183,30 @@ func (q *qmp) save(file string) error {
 		case m.Event == "MIGRATION" && m.Data.Status == "failed":
 			return errors.New("the guest's state could not be kept")
 		case m.Event == "MIGRATION" && m.Data.Status == "completed":
+			// What QEMU is done with, the shell that writes it need not be.
+			if err := awaitState(ctx, filepath.Join(dir, stateFile), filepath.Join(dir, failed)); err != nil {
+				return err
+			}
 			return q.do("quit", map[string]any{})
+		}
+	}
+}
+
+// awaitState waits for the file that says how the state was kept.
+func awaitState(ctx context.Context, kept, failed string) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(kept); err == nil {
+			return nil
+		}
+		if _, err := os.Stat(failed); err == nil {
+			return errors.New("the guest's state could not be written: is the disk full?")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,10 @@ const Payload = "payload"
 
 // ErrNoResult is a guest that ended without the payload's exit code.
 var ErrNoResult = errors.New("the guest ended before its payload did")
+
+// wakeUp is how long the guest may take to go on from its snapshot, which takes
+// it 2 s. QEMU waits for ever on a state that it cannot read.
+const wakeUp = 3 * time.Minute
 
 // Run shares a folder with the guest as /host, runs /host/payload there as root
 // and returns its exit code. What it prints goes to output as it is printed. The
@@ -45,18 +50,37 @@ func (i Image) Run(ctx context.Context, share string, output io.Writer) (code in
 	if err != nil {
 		return 0, err
 	}
-	if _, err := fmt.Fprintf(r.line, "%d\n", time.Now().Unix()); err != nil {
+	lines, err := r.wake(wakeUp)
+	if err != nil {
 		r.stop()
-		return 0, err
+		said, _ := os.ReadFile(console) //nolint:gosec // ours
+		return 0, errors.Join(context.Cause(ctx), fmt.Errorf("the guest did not wake up: %w %s\n%s", err, r.err.String(), tail(said, 20)))
 	}
-	_, _ = io.Copy(output, r.line)
+	_, _ = io.Copy(output, lines)
 	if err := r.wait(); err != nil {
 		return 0, errors.Join(context.Cause(ctx), err)
 	}
-	text, err := os.ReadFile(result)
+	text, err := os.ReadFile(result) //nolint:gosec // made by our own agent
 	if err != nil {
-		said, _ := os.ReadFile(console)
+		said, _ := os.ReadFile(console) //nolint:gosec // ours
 		return 0, fmt.Errorf("%w\n%s", ErrNoResult, tail(said, 20))
 	}
 	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+// wake gives the guest its first word, the time, and waits for its answer, behind
+// which the payload's output comes.
+func (r *running) wake(within time.Duration) (io.Reader, error) {
+	if err := r.line.SetDeadline(time.Now().Add(within)); err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintf(r.line, "%d\n", time.Now().Unix()); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewReader(r.line)
+	word, err := lines.ReadString('\n')
+	if word = strings.TrimSpace(word); err == nil && word != "awake" {
+		err = errors.New(word) // what went wrong in there
+	}
+	return lines, errors.Join(err, r.line.SetDeadline(time.Time{}))
 }
