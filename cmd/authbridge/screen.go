@@ -68,7 +68,7 @@ func wrap(first, rest, words string, width int) []string {
 	empty := true // whether the current line has no word yet
 	for _, w := range strings.Fields(words) {
 		current := &lines[len(lines)-1]
-		if !empty && utf8.RuneCountInString(*current)+1+utf8.RuneCountInString(w) > width {
+		if !empty && columns(*current)+1+columns(w) > width {
 			lines = append(lines, rest+w)
 			continue
 		}
@@ -79,6 +79,18 @@ func wrap(first, rest, words string, width int) []string {
 		empty = false
 	}
 	return lines
+}
+
+// columns is how wide a text is on the terminal, colours left out.
+func columns(s string) int {
+	n := 0
+	for i, part := range strings.Split(s, "\x1b[") {
+		if i > 0 {
+			_, part, _ = strings.Cut(part, "m")
+		}
+		n += utf8.RuneCountInString(part)
+	}
+	return n
 }
 
 // mark is a check's state as a shape, a colour and a word.

@@ -52,8 +52,8 @@ func (s *screen) showChecks(indent string, checks []contract.Check, all bool) {
 		if c.NHSCode != "" {
 			title += " (" + c.NHSCode + ")"
 		}
-		s.line("%s%s %s  %s", indent, s.paint(m.colour, m.shape), c.Code, title)
 		more := indent + "    "
+		s.text(indent+s.paint(m.colour, m.shape)+" "+c.Code+"  ", more, title)
 		if c.Evidence != "" {
 			s.text(more, more, c.Evidence)
 		}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"authbridge/agent/contract"
+	"authbridge/platform"
+)
+
+// healthy is a Linux machine on which nothing is wrong.
+func healthy() (platform.Machine, *contract.Snapshot) {
+	return platform.Machine{
+		OS: "linux", PCSCInstalled: true, PCSCRunning: true,
+		USBReaders: []platform.USBDevice{{Path: "1-2", VendorID: "08e6", Product: "3437", Name: "Reader"}},
+		Hidraw:     []platform.HidrawNode{{Path: "/dev/hidraw1", Name: "Key", Openable: true}},
+		Listeners:  []platform.Listener{{Address: "127.0.0.1:35963", Process: platform.Process{PID: 9, Name: "pcscd"}}},
+		PCSCUsers:  []platform.Process{{PID: 9, Name: "pcscd"}, {PID: 10, Name: "authbridge"}},
+	}, &contract.Snapshot{
+		Sources: []contract.Source{{Name: "pcsc", State: "up"}},
+		Readers: []contract.Reader{{Name: "Reader 00 00", Source: "pcsc", Origin: contract.Physical, Condition: contract.Ready}},
+	}
+}
+
+func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
+	t.Parallel()
+	other := platform.Process{PID: 77, Name: "scdaemon"}
+	for name, c := range map[string]struct {
+		spoil    func(*platform.Machine, *contract.Snapshot)
+		silent   bool // no daemon answers
+		code     string
+		evidence string
+	}{
+		"all is well": {},
+		"pcscd is not installed": {
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.PCSCInstalled = false },
+			code:  "PCSC_NOT_INSTALLED", evidence: "no pcscd",
+		},
+		"pcscd does not run": {
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.PCSCRunning = false },
+			code:  "PCSC_SERVICE", evidence: "no socket",
+		},
+		"a key's node may not be opened": {
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.Hidraw[0].Openable = false },
+			code:  "KEY_FORBIDDEN", evidence: "/dev/hidraw1 (Key)",
+		},
+		"a USB reader that PC/SC does not have": {
+			spoil: func(_ *platform.Machine, s *contract.Snapshot) { s.Readers = nil },
+			code:  "READER_DRIVER", evidence: "Reader (08e6:3437)",
+		},
+		"another program holds the card, and is named": {
+			spoil: func(m *platform.Machine, s *contract.Snapshot) {
+				s.Readers[0].Condition = contract.InUse
+				m.PCSCUsers = append(m.PCSCUsers, other)
+			},
+			code: "CARD_IN_USE", evidence: "scdaemon (process 77)",
+		},
+		"vpcd listens for everybody": {
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.Listeners[0].Address = "0.0.0.0:35963" },
+			code:  "VPCD_EXPOSED", evidence: "pcscd (process 9) listens on 0.0.0.0:35963",
+		},
+		"a second daemon has the hardware": {
+			spoil: func(m *platform.Machine, s *contract.Snapshot) {
+				s.Sources[0].State = "off"
+				m.PhysicalHolder = platform.Process{PID: 10, Name: "authbridge"}
+			},
+			code: "PHYSICAL_LOCKED", evidence: "authbridge (process 10)",
+		},
+		"no daemon runs": {silent: true, code: "NOT_RUNNING", evidence: "no daemon answers"},
+		"the port is taken": {
+			silent: true,
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) {
+				m.Listeners = append(m.Listeners, platform.Listener{Address: "127.0.0.1:17823", Process: other})
+			},
+			code: "PORT_TAKEN", evidence: "scdaemon (process 77) listens on 127.0.0.1:17823",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, snap := healthy()
+			if c.spoil != nil {
+				c.spoil(&m, snap)
+			}
+			if c.silent {
+				snap = nil
+			}
+			found := diagnose(m, snap, defaultListen)
+			if c.code == "" {
+				if len(found) > 0 {
+					t.Errorf("found %+v", found)
+				}
+				return
+			}
+			for _, f := range found {
+				if f.Code == c.code {
+					if !strings.Contains(f.Evidence, c.evidence) || f.Remedy == "" || f.Title == "" {
+						t.Errorf("%+v, want evidence %q, a title and a remedy", f, c.evidence)
+					}
+					return
+				}
+			}
+			t.Errorf("%s not among %+v", c.code, found)
+		})
+	}
+}
