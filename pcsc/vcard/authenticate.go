@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"math/big"
+
+	"authbridge/pcsc/apdu"
 )
 
 // Algorithm identifiers (SP 800-78-4, table 6-2).
@@ -25,10 +27,10 @@ const (
 // generalAuthenticate is GENERAL AUTHENTICATE (part 2, 3.2.4): what is given is
 // signed, decrypted or agreed on with the private key of a slot. The card puts
 // no padding on anything.
-func (c *Card) generalAuthenticate(cmd command) ([]byte, status) {
+func (c *Card) generalAuthenticate(cmd apdu.Command) ([]byte, status) {
 	fresh := c.session.fresh
 	c.session.fresh = false
-	slot := Slot(cmd.p2)
+	slot := Slot(cmd.P2)
 	key, ok := c.keys[slot]
 	if !ok {
 		return nil, swWrongP1P2
@@ -40,11 +42,11 @@ func (c *Card) generalAuthenticate(cmd command) ([]byte, status) {
 	case SlotSignature: // PIN always: VERIFY must come just before
 		allowed = allowed && fresh
 	}
-	tag, input, ok := parseTemplate(cmd.data)
+	tag, input, ok := parseTemplate(cmd.Data)
 	var output []byte
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
-		if cmd.p1 != algRSA2048 {
+		if cmd.P1 != algRSA2048 {
 			return nil, swWrongP1P2
 		}
 		if !allowed {
@@ -54,7 +56,7 @@ func (c *Card) generalAuthenticate(cmd command) ([]byte, status) {
 			output, ok = rsaPrivate(key, input)
 		}
 	case *ecdsa.PrivateKey:
-		if cmd.p1 != algECCP256 {
+		if cmd.P1 != algECCP256 {
 			return nil, swWrongP1P2
 		}
 		if !allowed {
@@ -73,32 +75,31 @@ func (c *Card) generalAuthenticate(cmd command) ([]byte, status) {
 	if !ok {
 		return nil, swWrongData
 	}
-	return tlv(tagTemplate, tlv(tagResponse, output)), swOK
+	return apdu.EncodeTLV(tagTemplate, apdu.EncodeTLV(tagResponse, output)), swOK
 }
 
 // parseTemplate finds what is to be done in a dynamic authentication template:
 // an empty response, which asks for one, beside one other object, whichever is
 // first.
-func parseTemplate(data []byte) (tag byte, input []byte, ok bool) {
-	body, rest, ok := oneTLV(data, tagTemplate)
-	if !ok || len(rest) > 0 {
+func parseTemplate(data []byte) (tag apdu.Tag, input []byte, ok bool) {
+	template, rest, err := apdu.ReadTLV(data)
+	if err != nil || template.Tag != tagTemplate || len(rest) > 0 {
 		return 0, nil, false
 	}
 	asked := false
-	for len(body) > 0 {
-		first := body[0]
-		value, after, ok := oneTLV(body, first)
+	for body := template.Value; len(body) > 0; {
+		var object apdu.TLV
+		object, body, err = apdu.ReadTLV(body)
 		switch {
-		case !ok:
+		case err != nil:
 			return 0, nil, false
-		case first == tagResponse && len(value) == 0 && !asked:
+		case object.Tag == tagResponse && len(object.Value) == 0 && !asked:
 			asked = true
-		case (first == tagChallenge || first == tagExponentiation) && len(value) > 0 && tag == 0:
-			tag, input = first, value
+		case (object.Tag == tagChallenge || object.Tag == tagExponentiation) && len(object.Value) > 0 && tag == 0:
+			tag, input = object.Tag, object.Value
 		default:
 			return 0, nil, false
 		}
-		body = after
 	}
 	return tag, input, asked && tag != 0
 }

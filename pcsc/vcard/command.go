@@ -1,6 +1,10 @@
 package vcard
 
-import "slices"
+import (
+	"slices"
+
+	"authbridge/pcsc/apdu"
+)
 
 // The instructions of SP 800-73-4 part 2, table 2, and ISO 7816-4.
 const (
@@ -52,13 +56,6 @@ const (
 
 func statusOnly(sw status) []byte { return []byte{byte(sw >> 8), byte(sw)} }
 
-// command is a command APDU.
-type command struct {
-	cla, ins, p1, p2 byte
-	data             []byte
-	le               int // octets wanted at most; 0 if there is no Le
-}
-
 // chain is a command in several parts.
 type chain struct {
 	open        bool
@@ -73,17 +70,17 @@ func (c *Card) process(raw []byte) []byte {
 		return statusOnly(swWrongLength)
 	}
 	cmd, wellFormed := parse(raw)
-	if cmd.ins != insGeneralAuthenticate {
+	if cmd.INS != insGeneralAuthenticate {
 		s.fresh = false
 	}
-	if sw := checkClass(cmd.cla); sw != swOK {
+	if sw := checkClass(cmd.CLA); sw != swOK {
 		return statusOnly(sw)
 	}
-	if cmd.ins == insGetResponse {
+	if cmd.INS == insGetResponse {
 		return c.getResponse(cmd)
 	}
 	s.pending = nil
-	if !c.knows(cmd.ins) {
+	if !c.knows(cmd.INS) {
 		s.chain = chain{}
 		return statusOnly(swNoInstruction)
 	}
@@ -99,6 +96,16 @@ func (c *Card) process(raw []byte) []byte {
 		return statusOnly(sw)
 	}
 	return c.respond(cmd, data)
+}
+
+// parse takes a command APDU apart. The header is there even if the rest is not
+// well formed, because a card looks at that first; raw has at least four octets.
+func parse(raw []byte) (cmd apdu.Command, ok bool) {
+	cmd, err := apdu.ParseCommand(raw)
+	if err != nil {
+		return apdu.Command{CLA: raw[0], INS: raw[1], P1: raw[2], P2: raw[3]}, false
+	}
+	return cmd, true
 }
 
 // checkClass refuses what these cards have not: secure messaging, logical
@@ -132,34 +139,34 @@ func (c *Card) knows(ins byte) bool {
 
 // join collects the parts of a chained command (ISO 7816-4, 5.3.3). It is done
 // with the command if that is not the end of one that is right so far.
-func (s *session) join(cmd *command) (sw status, done bool) {
-	if s.chain.open && (cmd.ins != s.chain.ins || cmd.p1 != s.chain.p1 || cmd.p2 != s.chain.p2) {
+func (s *session) join(cmd *apdu.Command) (sw status, done bool) {
+	if s.chain.open && (cmd.INS != s.chain.ins || cmd.P1 != s.chain.p1 || cmd.P2 != s.chain.p2) {
 		s.chain = chain{}
 		return swLastOfChainExpected, true
 	}
-	if cmd.cla&claChain == 0 && !s.chain.open {
+	if cmd.CLA&claChain == 0 && !s.chain.open {
 		return swOK, false
 	}
 	// SP 800-73-4 part 2, table 2: the commands that may be chained.
-	if cmd.ins != insGeneralAuthenticate && cmd.ins != insPutData {
+	if cmd.INS != insGeneralAuthenticate && cmd.INS != insPutData {
 		return swNoChaining, true
 	}
-	if len(s.chain.data)+len(cmd.data) > maxChain {
+	if len(s.chain.data)+len(cmd.Data) > maxChain {
 		s.chain = chain{}
 		return swWrongLength, true
 	}
-	data := slices.Concat(s.chain.data, cmd.data)
-	if cmd.cla&claChain != 0 {
-		s.chain = chain{open: true, ins: cmd.ins, p1: cmd.p1, p2: cmd.p2, data: data}
+	data := slices.Concat(s.chain.data, cmd.Data)
+	if cmd.CLA&claChain != 0 {
+		s.chain = chain{open: true, ins: cmd.INS, p1: cmd.P1, p2: cmd.P2, data: data}
 		return swOK, true
 	}
 	s.chain = chain{}
-	cmd.data = data
+	cmd.Data = data
 	return swOK, false
 }
 
-func (c *Card) execute(cmd command) ([]byte, status) {
-	switch cmd.ins {
+func (c *Card) execute(cmd apdu.Command) ([]byte, status) {
+	switch cmd.INS {
 	case insSelect:
 		return c.selectApplication(cmd)
 	case insGetData:
@@ -186,14 +193,14 @@ func (c *Card) execute(cmd command) ([]byte, status) {
 // selectApplication is SELECT (part 2, 3.1.1) by application identifier. A name
 // that is not known changes nothing. Selecting PIV again leaves its security
 // status as it is; selecting the other application resets it.
-func (c *Card) selectApplication(cmd command) ([]byte, status) {
+func (c *Card) selectApplication(cmd apdu.Command) ([]byte, status) {
 	switch {
-	case cmd.p1 != 0x04 || cmd.p2 != 0x00:
+	case cmd.P1 != 0x04 || cmd.P2 != 0x00:
 		return nil, swWrongP1P2
-	case names(cmd.data, pivAID):
+	case names(cmd.Data, pivAID):
 		c.session.app = appPIV
 		return propertyTemplate(), swOK
-	case len(cmd.data) == 0, names(cmd.data, managerAID):
+	case len(cmd.Data) == 0, names(cmd.Data, managerAID):
 		c.session = session{app: appManager}
 		return managerTemplate(), swOK
 	default:
@@ -208,11 +215,11 @@ func names(name, aid []byte) bool {
 }
 
 // getData is GET DATA (part 2, 3.1.2): one object, by the tag in a tag list.
-func (c *Card) getData(cmd command) ([]byte, status) {
-	if cmd.p1 != 0x3F || cmd.p2 != 0xFF {
+func (c *Card) getData(cmd apdu.Command) ([]byte, status) {
+	if cmd.P1 != 0x3F || cmd.P2 != 0xFF {
 		return nil, swWrongP1P2
 	}
-	list := cmd.data
+	list := cmd.Data
 	if len(list) < 3 || list[0] != 0x5C || int(list[1]) != len(list)-2 || len(list) > 5 {
 		return nil, swWrongData
 	}

@@ -80,7 +80,7 @@ func isPINTry(command []byte) bool {
 	if !ok {
 		return len(command) > headerLength+1
 	}
-	return len(cmd.data) > 0
+	return len(cmd.Data) > 0
 }
 
 // Log lists the last exchanges, oldest first, at most 1024.

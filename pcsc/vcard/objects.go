@@ -3,6 +3,8 @@ package vcard
 import (
 	"crypto/x509"
 	"io"
+
+	"authbridge/pcsc/apdu"
 )
 
 // objectTag is the BER-TLV tag of a data object (SP 800-73-4 part 1, table 3).
@@ -47,15 +49,17 @@ const (
 // table 3): its own identifier without the provider's, and the authority that
 // gave the tags.
 func propertyTemplate() []byte {
-	return tlv(0x61,
-		tlv(0x4F, pivAID[ridLength:]),
-		tlv(0x79, tlv(0x4F, pivAID[:ridLength])),
-		tlv(0x50, []byte("authbridge virtual PIV card")),
+	return apdu.EncodeTLV(0x61,
+		apdu.EncodeTLV(0x4F, pivAID[ridLength:]),
+		apdu.EncodeTLV(0x79, apdu.EncodeTLV(0x4F, pivAID[:ridLength])),
+		apdu.EncodeTLV(0x50, []byte("authbridge virtual PIV card")),
 	)
 }
 
 // managerTemplate answers SELECT of the card manager: a minimal FCI.
-func managerTemplate() []byte { return tlv(0x6F, tlv(0x84, managerAID), tlv(0xA5)) }
+func managerTemplate() []byte {
+	return apdu.EncodeTLV(0x6F, apdu.EncodeTLV(0x84, managerAID), apdu.EncodeTLV(0xA5))
+}
 
 // makeObjects encodes all data objects, as GET DATA returns them.
 func (c *Card) makeObjects(certs map[Slot]*x509.Certificate) map[objectTag][]byte {
@@ -66,19 +70,19 @@ func (c *Card) makeObjects(certs map[Slot]*x509.Certificate) map[objectTag][]byt
 	expiry := "20301231"
 	for slot, cert := range certs {
 		// Table 40: certificate, CertInfo (not compressed), no LRC.
-		objects[certificateTag(slot)] = tlv(0x53, tlv(0x70, cert.Raw), tlv(0x71, []byte{0}), tlv(0xFE))
+		objects[certificateTag(slot)] = apdu.EncodeTLV(0x53, apdu.EncodeTLV(0x70, cert.Raw), apdu.EncodeTLV(0x71, []byte{0}), apdu.EncodeTLV(0xFE))
 	}
 	if own := c.certs[c.profile.Slots[0]]; own != nil {
 		expiry = own.NotAfter.Format("20060102")
 	}
 	// Table 9. The issuer's signature is left empty: virtual cards are not
 	// told apart from real ones by it, but by the issuer of the certificate.
-	objects[tagCHUID] = tlv(0x53,
-		tlv(0x30, fascN()),
-		tlv(0x34, c.guid[:]),
-		tlv(0x35, []byte(expiry)),
-		tlv(0x3E),
-		tlv(0xFE),
+	objects[tagCHUID] = apdu.EncodeTLV(0x53,
+		apdu.EncodeTLV(0x30, fascN()),
+		apdu.EncodeTLV(0x34, c.guid[:]),
+		apdu.EncodeTLV(0x35, []byte(expiry)),
+		apdu.EncodeTLV(0x3E),
+		apdu.EncodeTLV(0xFE),
 	)
 	return objects
 }
@@ -86,17 +90,17 @@ func (c *Card) makeObjects(certs map[Slot]*x509.Certificate) map[objectTag][]byt
 // discovery is the discovery object (part 1, 3.3.2): the application's AID,
 // and the PIN usage policy, which is the application PIN and nothing else.
 func discovery() []byte {
-	return tlv(0x7E, tlv(0x4F, pivAID), tlv(0x5F2F, []byte{0x40, 0x00}))
+	return apdu.EncodeTLV(0x7E, apdu.EncodeTLV(0x4F, pivAID), apdu.EncodeTLV(0x5F2F, []byte{0x40, 0x00}))
 }
 
 // capability is the card capability container (part 1, table 8). All that is
 // in it is for GSC-IS, which no one uses; the tags must be there.
 func (c *Card) capability() []byte {
 	identifier := append([]byte{0xA0, 0x00, 0x00, 0x01, 0x16, 0xFF, 0x02}, c.guid[:14]...)
-	return tlv(0x53,
-		tlv(0xF0, identifier), tlv(0xF1, []byte{0x21}), tlv(0xF2, []byte{0x21}), tlv(0xF3),
-		tlv(0xF4, []byte{0x00}), tlv(0xF5, []byte{0x10}), tlv(0xF6), tlv(0xF7), tlv(0xFA),
-		tlv(0xFB), tlv(0xFC), tlv(0xFD), tlv(0xFE),
+	return apdu.EncodeTLV(0x53,
+		apdu.EncodeTLV(0xF0, identifier), apdu.EncodeTLV(0xF1, []byte{0x21}), apdu.EncodeTLV(0xF2, []byte{0x21}), apdu.EncodeTLV(0xF3),
+		apdu.EncodeTLV(0xF4, []byte{0x00}), apdu.EncodeTLV(0xF5, []byte{0x10}), apdu.EncodeTLV(0xF6), apdu.EncodeTLV(0xF7), apdu.EncodeTLV(0xFA),
+		apdu.EncodeTLV(0xFB), apdu.EncodeTLV(0xFC), apdu.EncodeTLV(0xFD), apdu.EncodeTLV(0xFE),
 	)
 }
 

@@ -3,6 +3,8 @@ package vcard
 import (
 	"bytes"
 	"crypto/subtle"
+
+	"authbridge/pcsc/apdu"
 )
 
 // Key references (SP 800-73-4 part 1, table 4a).
@@ -67,53 +69,53 @@ func (c *Card) verified() bool { return c.session.verified && c.triesLeft() > 0 
 
 // verify is VERIFY (part 2, 3.2.1). Without data it tells the tries left, and
 // with P1 = FF it resets the security status; neither costs a try.
-func (c *Card) verify(cmd command) status {
+func (c *Card) verify(cmd apdu.Command) status {
 	switch {
-	case cmd.p1 != 0x00 && (cmd.p1 != 0xFF || c.profile.Older):
+	case cmd.P1 != 0x00 && (cmd.P1 != 0xFF || c.profile.Older):
 		return swWrongP1P2
-	case cmd.p2 != refPIN:
+	case cmd.P2 != refPIN:
 		return swReferenceNotFound
-	case cmd.p1 == 0xFF && len(cmd.data) > 0:
+	case cmd.P1 == 0xFF && len(cmd.Data) > 0:
 		return swWrongData
-	case cmd.p1 == 0xFF:
+	case cmd.P1 == 0xFF:
 		c.session.verified = false
 		return swOK
-	case len(cmd.data) == 0 && c.verified():
+	case len(cmd.Data) == 0 && c.verified():
 		return swOK
 	case c.triesLeft() == 0:
 		return swBlocked
-	case len(cmd.data) == 0:
+	case len(cmd.Data) == 0:
 		return swTries | status(c.pin.tries)
-	case len(cmd.data) != pinLength:
+	case len(cmd.Data) != pinLength:
 		return swWrongLength
-	case !isPIN(cmd.data):
+	case !isPIN(cmd.Data):
 		return swWrongData // the counter stays
 	}
 	c.session.verified = false
-	sw := c.try(&c.pin, cmd.data, cmd.data)
+	sw := c.try(&c.pin, cmd.Data, cmd.Data)
 	c.session.verified = sw == swOK
 	c.session.fresh = c.session.verified
 	return sw
 }
 
 // changeReferenceData is CHANGE REFERENCE DATA (part 2, 3.2.2).
-func (c *Card) changeReferenceData(cmd command) status {
+func (c *Card) changeReferenceData(cmd apdu.Command) status {
 	ref, valid, tries := &c.pin, isPIN, c.triesLeft()
 	switch {
-	case cmd.p1 != 0x00:
+	case cmd.P1 != 0x00:
 		return swWrongP1P2
-	case cmd.p2 == refPUK:
+	case cmd.P2 == refPUK:
 		ref, valid, tries = &c.puk, func([]byte) bool { return true }, c.puk.tries
-	case cmd.p2 != refPIN:
+	case cmd.P2 != refPIN:
 		return swReferenceNotFound
 	}
 	switch {
 	case tries == 0:
 		return swBlocked
-	case len(cmd.data) != 2*pinLength:
+	case len(cmd.Data) != 2*pinLength:
 		return swWrongLength
 	}
-	old, fresh := cmd.data[:pinLength], cmd.data[pinLength:]
+	old, fresh := cmd.Data[:pinLength], cmd.Data[pinLength:]
 	if !valid(old) || !valid(fresh) {
 		return swWrongData
 	}
@@ -126,24 +128,24 @@ func (c *Card) changeReferenceData(cmd command) status {
 
 // resetRetryCounter is RESET RETRY COUNTER (part 2, 3.2.3): the PUK sets a new
 // PIN. It does not change the PIN's security status.
-func (c *Card) resetRetryCounter(cmd command) status {
+func (c *Card) resetRetryCounter(cmd apdu.Command) status {
 	switch {
-	case cmd.p1 != 0x00:
+	case cmd.P1 != 0x00:
 		return swWrongP1P2
-	case cmd.p2 != refPIN:
+	case cmd.P2 != refPIN:
 		return swReferenceNotFound
 	case c.puk.tries == 0:
 		return swBlocked
-	case len(cmd.data) != 2*pinLength:
+	case len(cmd.Data) != 2*pinLength:
 		return swWrongLength
-	case !isPIN(cmd.data[pinLength:]):
+	case !isPIN(cmd.Data[pinLength:]):
 		return swWrongData
 	}
-	sw := c.try(&c.puk, cmd.data[:pinLength], cmd.data[:pinLength])
+	sw := c.try(&c.puk, cmd.Data[:pinLength], cmd.Data[:pinLength])
 	if sw != swOK {
 		return sw
 	}
-	c.pin.set(cmd.data[pinLength:])
+	c.pin.set(cmd.Data[pinLength:])
 	if err := c.persist(); err != nil {
 		return swMemoryFailure
 	}

@@ -1,38 +1,35 @@
 package vcard
 
-import "authbridge/pcsc"
-
-// The greatest Le of a short and of an extended APDU (ISO 7816-4, 5.2).
-const (
-	maxShortLe    = 256
-	maxExtendedLe = 65536
+import (
+	"authbridge/pcsc"
+	"authbridge/pcsc/apdu"
 )
 
 // respond gives what fits into Le, and keeps the rest for GET RESPONSE. In T=0
 // a command with data has no Le (ISO 7816-3, 12.2.4), so there all is kept.
-func (c *Card) respond(cmd command, data []byte) []byte {
+func (c *Card) respond(cmd apdu.Command, data []byte) []byte {
 	if len(data) == 0 {
 		return statusOnly(swOK)
 	}
-	room := cmd.le
+	room := cmd.Le
 	if room == 0 && c.profile.Yubico {
-		room = maxShortLe
+		room = apdu.MaxShortLe
 	}
-	if c.profile.Protocol == pcsc.ProtocolT0 && len(cmd.data) > 0 {
+	if c.profile.Protocol == pcsc.ProtocolT0 && len(cmd.Data) > 0 {
 		room = 0
 	}
 	return c.session.deliver(data, room)
 }
 
 // getResponse is GET RESPONSE (SP 800-73-4 part 2, 3.1.3; ISO 7816-4, 7.6.1).
-func (c *Card) getResponse(cmd command) []byte {
+func (c *Card) getResponse(cmd apdu.Command) []byte {
 	s := &c.session
-	room := cmd.le
+	room := cmd.Le
 	if room == 0 {
-		room = maxShortLe
+		room = apdu.MaxShortLe
 	}
 	switch {
-	case cmd.p1 != 0 || cmd.p2 != 0:
+	case cmd.P1 != 0 || cmd.P2 != 0:
 		return statusOnly(swWrongP1P2)
 	case len(s.pending) == 0:
 		return statusOnly(swConditionsNotSatisfied)
@@ -49,7 +46,7 @@ func (s *session) deliver(data []byte, room int) []byte {
 	sw := swOK
 	if left := len(s.pending); left > 0 {
 		sw = swMore
-		if left < maxShortLe {
+		if left < apdu.MaxShortLe {
 			sw |= status(left)
 		}
 	}
