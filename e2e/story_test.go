@@ -93,3 +93,57 @@ func says(checks []contract.Check, code failure.Code) bool {
 	}
 	return false
 }
+
+// A pcscd that ends in order takes its readers with it one by one, which looks
+// like somebody unplugging them. Each card is told as gone once, and as back
+// once.
+func TestAnOrderlyEndOfPcscdIsToldOnce(t *testing.T) {
+	d := pcscd.Start(t, 2)
+	b := startBridge(t, t.TempDir())
+	c := newClient(t)
+	c.reach(b.inv)
+	p := plug(t, d, 0, newCard(t, "555200123456"))
+	b.awaitReader(d.Reader(0), contract.Ready)
+	rounds := scaled(3, 50)
+	for range rounds {
+		d.Stop()
+		b.awaitSource("down")
+		b.await("no card", func(s *contract.Snapshot) bool { return len(s.Authenticators) == 0 })
+		d.Restart()
+		b.awaitSource("up")
+		b.awaitReader(d.Reader(0), contract.Ready)
+		b.awaitReader(d.Reader(1), contract.Empty)
+	}
+	must(t, p.Close())
+	b.awaitReader(d.Reader(0), contract.Empty)
+	b.end()
+	must(t, c.end())
+	b.stop()
+
+	var cards []contract.EventType
+	there := map[string]bool{} // readers
+	for _, e := range c.events {
+		switch e.Type {
+		case contract.CardInserted, contract.CardRemoved:
+			cards = append(cards, e.Type)
+			if !there[e.Subject] {
+				t.Errorf("event %s: %s of a reader that is not there", e.ID, e.Type)
+			}
+		case contract.ReaderAdded, contract.ReaderRemoved:
+			added := e.Type == contract.ReaderAdded
+			if there[e.Subject] == added {
+				t.Errorf("event %s: %s out of order", e.ID, e.Type)
+			}
+			there[e.Subject] = added
+		default:
+		}
+	}
+	if len(cards) != 2*(rounds+1) {
+		t.Errorf("%d insertions and removals, want %d: %v", len(cards), 2*(rounds+1), cards)
+	}
+	for i, kind := range cards {
+		if want := []contract.EventType{contract.CardInserted, contract.CardRemoved}[i%2]; kind != want {
+			t.Errorf("number %d is %s", i, kind)
+		}
+	}
+}

@@ -1,9 +1,5 @@
 //go:build linux && cgo
 
-// Package e2e proves what the bridge promises on a real pcscd: its sources,
-// inventory and journal as the daemon composes them, and virtual cards that are
-// plugged into pcscd from outside, as any program could. What was sent to a
-// card is asked of the card.
 package e2e
 
 import (
@@ -25,8 +21,6 @@ import (
 	"authbridge/pcsc"
 	"authbridge/pcsc/vcard"
 )
-
-func TestMain(m *testing.M) { pcscd.Main(m) }
 
 // patience is for one thing to happen, on a machine that others use as well.
 const patience = time.Minute
