@@ -26,6 +26,26 @@ const forbiddenKey = "guest-forbidden"
 // takes one key away again. It returns the group that has the others.
 func keyRules(t *testing.T) (gid uint32) {
 	t.Helper()
+	gid = keyGroup(t)
+	installRules(t)
+	return gid
+}
+
+// keyGroup makes the group of the rule, as docs/linux.md says.
+func keyGroup(t *testing.T) (gid uint32) {
+	t.Helper()
+	if out, err := exec.Command("groupadd", "--system", "--force", "authbridge").CombinedOutput(); err != nil {
+		t.Fatalf("groupadd: %v %s", err, out)
+	}
+	group, err := user.LookupGroup("authbridge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number(t, group.Gid)
+}
+
+func installRules(t *testing.T) {
+	t.Helper()
 	ours, err := os.ReadFile("testdata/71-authbridge.rules")
 	if err != nil {
 		t.Fatal(err)
@@ -35,9 +55,6 @@ func keyRules(t *testing.T) (gid uint32) {
 		"72-authbridge-test.rules": `ACTION!="remove", SUBSYSTEM=="hidraw", IMPORT{parent}="HID_UNIQ"
 ACTION!="remove", SUBSYSTEM=="hidraw", ENV{HID_UNIQ}=="` + forbiddenKey + `", GROUP="root", MODE="0600"
 `,
-	}
-	if out, err := exec.Command("groupadd", "--system", "--force", "authbridge").CombinedOutput(); err != nil {
-		t.Fatalf("groupadd: %v %s", err, out)
 	}
 	const dir = "/run/udev/rules.d"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -57,11 +74,6 @@ ACTION!="remove", SUBSYSTEM=="hidraw", ENV{HID_UNIQ}=="` + forbiddenKey + `", GR
 		t.Cleanup(func() { _ = os.Remove(file) })
 	}
 	reload()
-	group, err := user.LookupGroup("authbridge")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return number(t, group.Gid)
 }
 
 func number(t *testing.T, decimal string) uint32 {
