@@ -84,6 +84,12 @@ func TestEachFindingHasItsState(t *testing.T) {
 				f.Readers[i].Origin, f.Readers[i].Source = contract.Virtual, "virtual-pcsc"
 			}
 		}, machine, failure.PCSCService, contract.Warn, "only virtual readers are here"},
+		{"service down, and a virtual reader of it", func(f *health.Facts) {
+			source("pcsc", "down", "")(f)
+			for i := range f.Readers {
+				f.Readers[i].Origin, f.Readers[i].Source = contract.Virtual, "pcsc"
+			}
+		}, machine, failure.PCSCService, contract.Fail, ""},
 		{"a code of a later version", source("pcsc", "down", "NO_SUCH_CODE"), machine, failure.PCSCService, contract.Fail, ""},
 
 		{"reader", func(*health.Facts) {}, machine, failure.ReaderPresent, contract.Pass, "Reader a"},

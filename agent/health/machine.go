@@ -99,9 +99,11 @@ func pcscService(s subject) finding {
 	return found
 }
 
+// onlyVirtualReaders is whether all readers are virtual and need no service: one
+// that vpcd has put into pcscd goes with it.
 func onlyVirtualReaders(f *Facts) bool {
 	for _, r := range f.Readers {
-		if r.Origin == contract.Physical {
+		if r.Origin == contract.Physical || r.Source == sourcePCSC {
 			return false
 		}
 	}
