@@ -110,7 +110,7 @@ func killedRun(t *testing.T, d *pcscd.Daemon, folder string, card *vcard.Card, r
 	must(t, err)
 	must(t, cmd.Start())
 	p := plug(t, d, 0, card)
-	toGo, killed := 3+round%11, false // of about a dozen with the insertion
+	toGo, killed := 2+round%9, false // of a dozen with the insertion
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		what, rest, _ := strings.Cut(lines.Text(), " ")
