@@ -160,10 +160,10 @@ func readBody(w http.ResponseWriter, r *http.Request) *failure.Error {
 	if r.ContentLength > maxBody {
 		return tooLarge
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // httptest recorders have none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	_ = control.SetReadDeadline(time.Time{})
+	if err == nil { // else net/http closes the connection, in its time
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // see ServeHTTP
+	}
 	var limit *http.MaxBytesError
 	switch {
 	case errors.As(err, &limit):

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"log"
 	"net/http"
 	"sync"
@@ -88,6 +90,19 @@ func (s *Server) served(r *http.Request, row route, status int) {
 		"request_id": contract.RequestID(r.Context()), "caller": callerOf(r.Context()).Name,
 		"method": row.method, "route": row.path, "status": status,
 	}).Log(level, row.id)
+}
+
+// failed notes the cause that an answer does not tell: the caller gets the
+// request id, and its remedy is to look here.
+func (s *Server) failed(ctx context.Context, err error) {
+	var known *failure.Error
+	if errors.As(err, &known) {
+		err = known.Err
+	}
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	s.config.Log.WithError(err).WithField("request_id", contract.RequestID(ctx)).Error("a request could not be carried out")
 }
 
 // quietLog takes what net/http says of broken connections. It is not our

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
+	"authbridge/agent/store"
 )
 
 const problemType = "application/problem+json"
@@ -61,6 +63,9 @@ func problemFrom(ctx context.Context, err error) *Problem {
 	var ready *Problem
 	if errors.As(err, &ready) {
 		return ready
+	}
+	if errors.Is(err, store.ErrFull) || errors.Is(err, syscall.ENOSPC) {
+		return problemOf(ctx, refuse(failure.DiskFull, "", "what was asked for could not be written down"))
 	}
 	var known *failure.Error
 	if errors.As(err, &known) {

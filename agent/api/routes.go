@@ -35,7 +35,11 @@ func (r route) pattern() string { return r.method + " " + r.path }
 func on[I, O any](handler func(*Server, context.Context, *I) (*O, error)) func(*Server, huma.API, huma.Operation) {
 	return func(s *Server, api huma.API, op huma.Operation) {
 		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
-			return handler(s, ctx, in)
+			out, err := handler(s, ctx, in)
+			if err != nil {
+				s.failed(ctx, err)
+			}
+			return out, err
 		})
 	}
 }

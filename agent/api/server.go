@@ -30,6 +30,9 @@ const (
 	// for each event.
 	writeTimeout = maxWait + 30*time.Second
 	idleTimeout  = 2 * time.Minute
+	// maxConnections keeps descriptors for the socket, the database and the
+	// devices: every user of this machine can connect to a TCP port.
+	maxConnections = maxHolds + 512
 	// stopTimeout leaves the daemon some of its 5 s for the rest of it.
 	stopTimeout = 3 * time.Second
 )
@@ -46,6 +49,9 @@ type Config struct {
 	// Identify says who is at the other end of a connection that came in by
 	// the local socket or pipe; nil: nobody is known there.
 	Identify func(net.Conn) (Caller, error)
+	// Connections bounds those of each TCP listener; 0 is a few more than there
+	// may be streams.
+	Connections int
 	// Targets that readiness may be asked for.
 	Targets []string
 	Version string
@@ -76,6 +82,9 @@ func New(config Config) (*Server, error) {
 	}
 	if len(config.Targets) == 0 {
 		config.Targets = []string{"mock", "int", "dep", "prod"}
+	}
+	if config.Connections == 0 {
+		config.Connections = maxConnections
 	}
 	setUpHuma()
 	prefix := make([]byte, 4)
@@ -139,7 +148,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          quietLog(s.config.Log),
+		// net/http would answer OPTIONS * itself, whoever asks.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     quietLog(s.config.Log),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, doorKey{}, openDoor(c, s.config.Identify))
 		},
@@ -147,6 +158,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	var running sync.WaitGroup
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
+		if _, tcp := l.Addr().(*net.TCPAddr); tcp {
+			l = limitListener(l, s.config.Connections)
+		}
 		running.Go(func() {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
@@ -194,9 +208,16 @@ func (s *Server) ServeHTTP(writer http.ResponseWriter, r *http.Request) {
 	h["X-Request-Id"] = []string{id}
 	ctx := contract.WithRequestID(r.Context(), id)
 	defer s.recovered(ctx, w, r)
+	if r.ContentLength != 0 {
+		// Whoever reads the body, net/http after a refusal too, stops then.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // httptest recorders have none
+	}
 	caller, refusal := s.guard(w, r)
 	if refusal != nil {
 		s.refused(r.WithContext(ctx), "", refusal)
+		// Who is refused keeps no connection, and the answer does not wait for
+		// a body that nobody wants.
+		h["Connection"] = []string{"close"}
 		problemOf(ctx, refusal).write(w)
 		return
 	}

@@ -14,6 +14,7 @@ const (
 	BodyTooLarge         Code = "BODY_TOO_LARGE"
 	UnsupportedMediaType Code = "UNSUPPORTED_MEDIA_TYPE"
 	TooManyStreams       Code = "TOO_MANY_STREAMS"
+	DiskFull             Code = "DISK_FULL"
 	Internal             Code = "INTERNAL"
 
 	VirtualOff      Code = "VIRTUAL_OFF"
@@ -75,6 +76,11 @@ func apiEntries() []Entry {
 		{
 			Code: TooManyStreams, Title: "Too many calls are waiting", Status: 429,
 			Remedy: "Close streams and waiting calls that nobody reads, and try again later.",
+		},
+		{
+			Code: DiskFull, Title: "The disk is full", Status: 507,
+			Remedy: "Free some space on the disk of the state folder, then try again; the daemon goes on by itself.",
+			Spec:   "RFC 4918, 11.5",
 		},
 		{
 			Code: Internal, Title: "The daemon made a mistake", Status: 500,

@@ -34,6 +34,8 @@ type Options struct {
 	Identify func(net.Conn) (api.Caller, error)
 	// Judge answers readiness; nil is Judge of this package.
 	Judge func(contract.Question, *contract.Snapshot) contract.Verdict
+	// Connections bounds those by TCP; 0 is the API's own bound.
+	Connections int
 	// Log takes the log; nil drops it.
 	Log io.Writer
 }
@@ -106,7 +108,7 @@ func (s *Server) start(t testing.TB, options Options) {
 	must(err)
 	config := api.Config{
 		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Identify: options.Identify,
-		Version: "test", Log: logrus.NewEntry(logger),
+		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
 	}
 	if !options.VirtualOff {
 		config.Virtual = s.Devices

@@ -103,6 +103,14 @@ func Key(id string) health.Key {
 type Devices struct {
 	mu     sync.Mutex
 	orders []string
+	fails  error
+}
+
+// Fail makes every later order fail.
+func (d *Devices) Fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fails = err
 }
 
 // Orders are all that were given, in order.
@@ -121,6 +129,9 @@ func (d *Devices) order(kind contract.Kind, name, format string, args ...any) (c
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.fails != nil {
+		return contract.VirtualDevice{}, d.fails
+	}
 	d.orders = append(d.orders, fmt.Sprintf(format, args...))
 	return contract.VirtualDevice{Name: name, Kind: kind, Plugged: true, Where: "in-process", Faults: []contract.Fault{}}, nil
 }
