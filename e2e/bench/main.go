@@ -51,6 +51,7 @@ type bench struct {
 	out        io.Writer
 	authbridge string // the built program
 	empty      string // the built empty program
+	guest      string // what the tests in the guest printed
 	scale      int    // percent of the usual number of rounds
 	dir        string
 	rows       []row
@@ -72,7 +73,7 @@ func parts() []part {
 		{"start", (*bench).start},
 		{"idle", (*bench).idle},
 		{"crowd", (*bench).crowd},
-		{"elsewhere", (*bench).elsewhere},
+		{"guest", (*bench).inGuest},
 	}
 }
 
@@ -82,6 +83,7 @@ func run() error {
 	write := flag.String("write", "", "a markdown file whose figures are replaced by those of this run")
 	flag.StringVar(&b.authbridge, "authbridge", "", "the built authbridge")
 	flag.StringVar(&b.empty, "empty", "", "the built empty program")
+	flag.StringVar(&b.guest, "guest", "", "a file with what the tests in the guest printed")
 	flag.IntVar(&b.scale, "scale", 100, "percent of the usual number of rounds")
 	flag.Parse()
 	if b.authbridge == "" || b.empty == "" {
@@ -134,15 +136,3 @@ func (b *bench) add(r row) {
 
 // times is a number of rounds, scaled.
 func (b *bench) times(n int) int { return max(n*b.scale/100, 3) }
-
-// elsewhere lists the rows that this run cannot measure.
-func (b *bench) elsewhere(*harness) {
-	b.add(row{
-		What: "key plugged in → our event", Goal: "p50 ≤ 3 × a 20-line netlink reader", Measured: "see the e2e guest",
-		Note: "needs udev and hidraw of a kernel of its own; a key on the bus in this process would only measure a channel",
-	})
-	b.add(row{
-		What: "getInfo of a key", Goal: "beside fido2-token -I", Measured: "see the e2e guest",
-		Note: "libfido2 opens hidraw nodes only",
-	})
-}

@@ -101,3 +101,15 @@ func TestLostAndDisorderedEventsAreCounted(t *testing.T) {
 		}
 	}
 }
+
+func TestTheGuestsFiguresAreFoundInWhatItPrints(t *testing.T) {
+	p, err := plugFigures("=== RUN\n  figures_test.go:9: figures of a plug: {\"added\":[3000000,4],\"ours\":[2000000,5000000],\"reader\":[1000000,2],\"rounds\":40}\nPASS\n")
+	if err != nil || p.Rounds != 40 || p.Ours.String() != "2.00 / 5.00 ms" || p.Reader[0] != time.Millisecond || p.Added[0] != 3*time.Millisecond {
+		t.Errorf("%+v, %v", p, err)
+	}
+	for _, bad := range []string{"", "figures of a plug: {}", "figures of a plug: [", "PASS"} {
+		if _, err := plugFigures(bad); err == nil {
+			t.Errorf("%q has figures", bad)
+		}
+	}
+}
