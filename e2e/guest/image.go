@@ -139,7 +139,7 @@ func (i Image) install(ctx context.Context, script string, log io.Writer) error 
 	<-copied
 	_ = progress.Close()
 	if err != nil {
-		return fmt.Errorf("the guest could not be built: %w\n%s", err, tail(details.Bytes(), 20))
+		return fmt.Errorf("the guest could not be built: %w\n%s", err, tail(details.Bytes()))
 	}
 	return nil
 }
@@ -237,8 +237,9 @@ func lock(path string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// tail is the last lines of a text.
-func tail(text []byte, lines int) []byte {
+// tail is the last lines of a text, as many as an error can do with.
+func tail(text []byte) []byte {
+	const lines = 20
 	at := len(text)
 	for range lines + 1 {
 		if at = bytes.LastIndexByte(text[:at], '\n'); at < 0 {

@@ -110,7 +110,7 @@ func (i Image) snapshot(ctx context.Context) error {
 	word, err := bufio.NewReader(r.line).ReadString('\n')
 	if err != nil || strings.TrimSpace(word) != "ready" {
 		text, _ := os.ReadFile(console)
-		return fmt.Errorf("the guest did not start: it said %q, %w %s\n%s", word, err, r.err.String(), tail(text, 20))
+		return fmt.Errorf("the guest did not start: it said %q, %w %s\n%s", word, err, r.err.String(), tail(text))
 	}
 	return r.qmp.save(ctx, i.dir)
 }

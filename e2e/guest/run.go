@@ -53,17 +53,17 @@ func (i Image) Run(ctx context.Context, share string, output io.Writer) (code in
 	lines, err := r.wake(wakeUp)
 	if err != nil {
 		r.stop()
-		said, _ := os.ReadFile(console) //nolint:gosec // ours
-		return 0, errors.Join(context.Cause(ctx), fmt.Errorf("the guest did not wake up: %w %s\n%s", err, r.err.String(), tail(said, 20)))
+		said, _ := os.ReadFile(console)
+		return 0, errors.Join(context.Cause(ctx), fmt.Errorf("the guest did not wake up: %w %s\n%s", err, r.err.String(), tail(said)))
 	}
 	_, _ = io.Copy(output, lines)
 	if err := r.wait(); err != nil {
 		return 0, errors.Join(context.Cause(ctx), err)
 	}
-	text, err := os.ReadFile(result) //nolint:gosec // made by our own agent
+	text, err := os.ReadFile(result)
 	if err != nil {
-		said, _ := os.ReadFile(console) //nolint:gosec // ours
-		return 0, fmt.Errorf("%w\n%s", ErrNoResult, tail(said, 20))
+		said, _ := os.ReadFile(console)
+		return 0, fmt.Errorf("%w\n%s", ErrNoResult, tail(said))
 	}
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }

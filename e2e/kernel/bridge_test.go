@@ -81,7 +81,7 @@ func startBridge(t *testing.T, group uint32) *bridge {
 		t.Fatal(err)
 	}
 	b.Client = &client.Client{URL: address, Token: string(token)}
-	t.Cleanup(b.Client.Close)
+	t.Cleanup(b.Close)
 	return b
 }
 

@@ -32,11 +32,12 @@ func TestTheDaemonTellsOfEachPlugOnceAfterUdev(t *testing.T) {
 	b.askStatusAllTheTime()
 	events, udev := b.follow(), listenToUdev(t)
 	ours := "" // the key's id
+	asked := 0 // rounds in which the key was told of only after it had been asked
 	pluggedOrNot := func(e contract.Event) bool {
 		if e.Type == contract.KeyPlugged && ours == "" {
 			ours = e.Subject
 		}
-		return (e.Type == contract.KeyPlugged || e.Type == contract.KeyUnplugged)
+		return e.Type == contract.KeyPlugged || e.Type == contract.KeyUnplugged
 	}
 	for round := range 50 {
 		// Something is asked of the mute key in each round. In every other one
@@ -72,10 +73,23 @@ func TestTheDaemonTellsOfEachPlugOnceAfterUdev(t *testing.T) {
 		if err := u.Unplug(); err != nil {
 			t.Error(err)
 		}
-		if e = next(t, events, pluggedOrNot); e.Type != contract.KeyUnplugged || e.Subject != ours {
+		gaveUp := false
+		e = next(t, events, func(e contract.Event) bool {
+			gaveUp = gaveUp || e.Subject == ours && e.Authenticator != nil && e.Authenticator.Condition == contract.Mute
+			return pluggedOrNot(e)
+		})
+		if gaveUp {
+			asked++
+		}
+		if e.Type != contract.KeyUnplugged || e.Subject != ours {
 			t.Fatalf("round %d: %s", round, e.Text)
 		}
 		wantTold(t, udev, told{"remove", node})
+	}
+	// It is pulled out at once, long before it is given up as mute; a machine that
+	// stands still may be late now and then.
+	if asked > 5 {
+		t.Errorf("in %d of 25 rounds that the key is there was told only after it had been asked", asked)
 	}
 	if n := k.Stats().PINTries + mute.Stats().PINTries + forbidden.Stats().Messages; n != 0 {
 		t.Errorf("%d PIN tries, or messages to the key that may not be opened", n)
@@ -186,15 +200,15 @@ func TestAKeyMadeByOthersIsVirtualAndNotReadyForInt(t *testing.T) {
 			if exit := b.says(&v, "ready", "--aal", "3", "--target", "int", "--kind", "security-key"); exit != 1 || v.Outcome != contract.VerdictNotReady {
 				t.Errorf("for int: exit code %d, %s", exit, v.Outcome)
 			}
+			if len(v.Candidates) != 1 || v.Candidates[0].Outcome != contract.VerdictNotReady || v.Candidates[0].Origin != contract.Virtual {
+				t.Fatalf("%+v", v.Candidates)
+			}
 			for _, checks := range [][]contract.Check{v.Checks, v.Candidates[0].Checks} {
 				if !slices.ContainsFunc(checks, func(c contract.Check) bool {
 					return c.Code == "VIRTUAL_NOT_COUNTED" && c.State == contract.Fail && c.Remedy != ""
 				}) {
 					t.Errorf("for int it does not say why not: %+v", checks)
 				}
-			}
-			if len(v.Candidates) != 1 || v.Candidates[0].Outcome != contract.VerdictNotReady || v.Candidates[0].Origin != contract.Virtual {
-				t.Errorf("%+v", v.Candidates)
 			}
 		})
 	}

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	err := runInGuest(ctx)
 	stop()
 	if err != nil {
-		fmt.Println("FAIL:", err)
+		_, _ = fmt.Fprintln(os.Stdout, "FAIL:", err)
 		os.Exit(1)
 	}
 }
