@@ -22,7 +22,7 @@ func TestFiguresOfAPlug(t *testing.T) {
 	k := guestKey(t, "guest-figures")
 	udev := stamp(t, listenToUdev(t))
 	events := stamp(t, b.follow())
-	const rounds = 40
+	const rounds = 25
 	var reader, ours, added []time.Duration
 	for range rounds {
 		began := time.Now()
