@@ -2,6 +2,7 @@
 # build.sh OUT: makes disk.ext4, vmlinux and initrd of the guest in OUT. Needs
 # root and a Debian mirror; each step says what it does.
 set -euo pipefail
+exec 3>&1 1>&2 # standard output is for progress alone
 export PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(realpath "$1")

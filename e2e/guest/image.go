@@ -114,31 +114,19 @@ func (i Image) build(ctx context.Context, log io.Writer) error {
 	return nil
 }
 
-// install runs the build script, as root.
+// install runs the build script, as root. It tells its progress on standard output,
+// and everything else on the other.
 func (i Image) install(ctx context.Context, script string, log io.Writer) error {
 	args := []string{script, i.dir}
 	if os.Geteuid() != 0 {
-		// The descriptor for progress does not get through sudo.
-		args = append([]string{"sudo", "-E", "bash", "-c", `exec 3>&2 "$0" "$@"`}, args...)
+		args = append([]string{"sudo", "-E"}, args...)
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	progress, ours, err := os.Pipe()
-	if err != nil {
-		return err
-	}
 	var details bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &details, &details
-	cmd.ExtraFiles = []*os.File{ours}
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		_, _ = io.Copy(log, progress)
-	}()
-	err = cmd.Run()
-	_ = ours.Close()
-	<-copied
-	_ = progress.Close()
-	if err != nil {
+	cmd.Stdout, cmd.Stderr = log, &details
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it tidies up
+	cmd.WaitDelay = 20 * time.Second
+	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("the guest could not be built: %w\n%s", err, tail(details.Bytes()))
 	}
 	return nil
