@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/store"
 	"authbridge/e2e/pcscd"
+	"authbridge/pcsc"
 	"authbridge/pcsc/vcard"
 )
 
@@ -112,7 +114,9 @@ func killedRun(t *testing.T, d *pcscd.Daemon, folder string, card *vcard.Card, r
 	p := plug(t, d, 0, card)
 	toGo, killed := 2+round%9, false // of a dozen with the insertion
 	lines := bufio.NewScanner(stdout)
+	var all []string
 	for lines.Scan() {
+		all = append(all, lines.Text())
 		what, rest, _ := strings.Cut(lines.Text(), " ")
 		id, kind, _ := strings.Cut(rest, " ")
 		if what != "event" {
@@ -131,10 +135,36 @@ func killedRun(t *testing.T, d *pcscd.Daemon, folder string, card *vcard.Card, r
 	}
 	_ = cmd.Wait()
 	if !killed {
-		t.Fatalf("round %d: the daemon ended by itself, or told too little: %v", round, told)
+		r, err := pcsc.Look(pcsc.Native(), d.Reader(0))
+		t.Fatalf("round %d: the daemon ended by itself, or told too little:\n%s\nthe reader is %+v, %v; pcscd has the card: %v",
+			round, strings.Join(all, "\n"), r, err, p.Connected())
 	}
 	must(t, p.Close())
+	awaitOut(t, d, d.Reader(0))
 	return told
+}
+
+// awaitOut waits until pcscd has seen the card go. It resets the card of a
+// client that died; if that fails because the card has just gone, and another
+// card comes before it looks again, it takes the reader for empty until that
+// card goes too (pcsc-lite 1.9.9). No bridge can know better.
+func awaitOut(t *testing.T, d *pcscd.Daemon, reader string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for {
+		log, err := os.ReadFile(d.Log())
+		must(t, err)
+		if strings.Count(string(log), "Card inserted into "+reader) == strings.Count(string(log), "Card Removed From "+reader) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("pcscd has not seen the card go")
+		}
+	}
 }
 
 // current is whether an event is of another daemon than those before.
