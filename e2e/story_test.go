@@ -104,7 +104,7 @@ func TestAnOrderlyEndOfPcscdIsToldOnce(t *testing.T) {
 	c.reach(b.inv)
 	p := plug(t, d, 0, newCard(t, "555200123456"))
 	b.awaitReader(d.Reader(0), contract.Ready)
-	rounds := scaled(3, 50)
+	rounds := scaled(2, 50)
 	for range rounds {
 		d.Stop()
 		b.awaitSource("down")
