@@ -14,6 +14,7 @@ help: ## what can be made here
 
 run: ## build, start the daemon on the embedded default, show the verdicts
 	@scripts/need build
+	@echo "building (the first time takes a minute or two)"
 	@$(MAKE) --no-print-directory build
 	@scripts/run
 

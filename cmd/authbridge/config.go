@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,22 +19,22 @@ import (
 // Config is the configuration file; docs/configuration.md is its reference.
 // Its zero value is not useful: start from defaults.
 type Config struct {
-	Listen   string `toml:"listen"`
-	StateDir string `toml:"state_dir"`
-	LogLevel string `toml:"log_level"`
-	Virtual  string `toml:"virtual"`
-	Physical string `toml:"physical"`
+	Listen   string `json:"listen"`
+	StateDir string `json:"state_dir"`
+	LogLevel string `json:"log_level"`
+	Virtual  string `json:"virtual"`
+	Physical string `json:"physical"`
 	// ProbeDelay is how long a card lies in its reader before it is read:
 	// "auto" or a Go duration (DESIGN rule 3).
-	ProbeDelay string      `toml:"probe_delay"`
-	Trace      TraceConfig `toml:"trace"`
+	ProbeDelay string      `json:"probe_delay"`
+	Trace      TraceConfig `json:"trace"`
 }
 
 // TraceConfig switches the traces of what goes over the wire; PIN bodies are
 // never in them.
 type TraceConfig struct {
-	APDU bool `toml:"apdu"`
-	CTAP bool `toml:"ctap"`
+	APDU bool `json:"apdu"`
+	CTAP bool `json:"ctap"`
 }
 
 const defaultListen = "127.0.0.1:17823"
@@ -70,26 +72,43 @@ func (e *ConfigError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// loadConfig reads a file strictly over the defaults. found is false, and the
-// defaults hold, where there is no such file.
-func loadConfig(path string) (c Config, found bool, err error) {
-	c = defaults()
+// loadConfig reads a file strictly over the defaults. places has the place of
+// each key that the file sets. found is false, and the defaults hold, where
+// there is no such file.
+func loadConfig(path string) (c Config, places map[string]string, found bool, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, false, nil
+		return defaults(), nil, false, nil
 	}
 	if err != nil {
-		return c, false, &ConfigError{[]Finding{{Where: path, What: err.Error(), Remedy: "make the file readable for you, or name another with --config"}}}
+		return defaults(), nil, false, &ConfigError{[]Finding{{Where: path, What: err.Error(), Remedy: "make the file readable for you, or name another with --config"}}}
 	}
-	c, err = parseConfig(path, text)
-	return c, true, err
+	c, places, err = parseConfig(path, text)
+	return c, places, true, err
 }
 
-// parseConfig decodes strictly: every unknown key and every bad value at once.
-func parseConfig(path string, text []byte) (Config, error) {
-	c := defaults()
+// file is the configuration as it is written, before its values are looked at:
+// the decoder would stop at the first value of a wrong type.
+type file struct {
+	Listen     any `toml:"listen"`
+	StateDir   any `toml:"state_dir"`
+	LogLevel   any `toml:"log_level"`
+	Virtual    any `toml:"virtual"`
+	Physical   any `toml:"physical"`
+	ProbeDelay any `toml:"probe_delay"`
+	Trace      struct {
+		APDU any `toml:"apdu"`
+		CTAP any `toml:"ctap"`
+	} `toml:"trace"`
+}
+
+// parseConfig decodes strictly: every unknown key and every bad value at once,
+// in the order of the file.
+func parseConfig(path string, text []byte) (c Config, places map[string]string, err error) {
+	c, places = defaults(), map[string]string{}
+	var raw file
 	var bad ConfigError
-	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c)
+	err = toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&raw)
 	var strict *toml.StrictMissingError
 	var decode *toml.DecodeError
 	switch {
@@ -105,14 +124,48 @@ func parseConfig(path string, text []byte) (Config, error) {
 	case err != nil:
 		bad.Findings = append(bad.Findings, Finding{Where: path, What: err.Error(), Remedy: "write it as docs/configuration.md shows"})
 	}
-	for _, f := range validate(c) {
-		f.Where, f.Line, f.Column = placeOf(path, text, f.Where)
+	values := []Finding{}
+	setText := func(key string, to *string, given any) {
+		switch v := given.(type) {
+		case nil:
+			return
+		case string:
+			*to = v
+		default:
+			values = append(values, Finding{Where: key, What: fmt.Sprintf("%s is %v, which is no text", key, v), Remedy: "put it in quotes, as docs/configuration.md shows"})
+		}
+		places[key] = place(path, text, key)
+	}
+	setSwitch := func(key string, to *bool, given any) {
+		switch v := given.(type) {
+		case nil:
+			return
+		case bool:
+			*to = v
+		default:
+			values = append(values, Finding{Where: key, What: fmt.Sprintf("%s is %v", key, v), Remedy: "write true or false, without quotes"})
+		}
+		places[key] = place(path, text, key)
+	}
+	setText("listen", &c.Listen, raw.Listen)
+	setText("state_dir", &c.StateDir, raw.StateDir)
+	setText("log_level", &c.LogLevel, raw.LogLevel)
+	setText("virtual", &c.Virtual, raw.Virtual)
+	setText("physical", &c.Physical, raw.Physical)
+	setText("probe_delay", &c.ProbeDelay, raw.ProbeDelay)
+	setSwitch("trace.apdu", &c.Trace.APDU, raw.Trace.APDU)
+	setSwitch("trace.ctap", &c.Trace.CTAP, raw.Trace.CTAP)
+
+	for _, f := range append(values, validate(c)...) {
+		f.Line, f.Column = placeOf(text, f.Where)
+		f.Where = path
 		bad.Findings = append(bad.Findings, f)
 	}
 	if len(bad.Findings) > 0 {
-		return c, &bad
+		slices.SortStableFunc(bad.Findings, func(a, b Finding) int { return a.Line - b.Line })
+		return c, places, &bad
 	}
-	return c, nil
+	return c, places, nil
 }
 
 var configKeys = []string{"listen", "state_dir", "log_level", "virtual", "physical", "probe_delay", "trace.apdu", "trace.ctap"}
@@ -127,16 +180,34 @@ func nearestKey(key string) string {
 	return "take it out; the keys are " + strings.Join(configKeys, ", ")
 }
 
-// placeOf finds the line on which a key is set. Values are checked after
-// decoding, when the decoder's positions are gone.
-func placeOf(path string, text []byte, key string) (where string, line, column int) {
+// placeOf finds where a key is set. Values are checked after decoding, when the
+// decoder's positions are gone.
+func placeOf(text []byte, key string) (line, column int) {
+	table, name, nested := strings.Cut(key, ".")
+	if !nested {
+		table, name = "", key
+	}
+	in := ""
 	for i, l := range strings.Split(string(text), "\n") {
-		name, _, found := strings.Cut(l, "=")
-		if found && strings.TrimSpace(name) == key {
-			return path, i + 1, strings.Index(l, key) + 1
+		trimmed := strings.TrimSpace(l)
+		if strings.HasPrefix(trimmed, "[") {
+			in = strings.Trim(strings.SplitN(trimmed, "#", 2)[0], "[] \t")
+			continue
+		}
+		set, _, found := strings.Cut(trimmed, "=")
+		if set = strings.TrimSpace(set); found && (in == table && set == name || in == "" && set == key) {
+			return i + 1, strings.Index(l, set) + 1
 		}
 	}
-	return path, 0, 0
+	return 0, 0
+}
+
+// place is where a key is set, for people.
+func place(path string, text []byte, key string) string {
+	if line, _ := placeOf(text, key); line > 0 {
+		return fmt.Sprintf("%s:%d", path, line)
+	}
+	return path
 }
 
 // validate checks values, wherever they came from. Finding.Where is the key.
@@ -145,6 +216,9 @@ func validate(c Config) []Finding {
 	add := func(key, what, remedy string) { bad = append(bad, Finding{Where: key, What: what, Remedy: remedy}) }
 	if what, remedy := badListen(c.Listen); what != "" {
 		add("listen", what, remedy)
+	}
+	if c.StateDir != "" && !filepath.IsAbs(c.StateDir) {
+		add("state_dir", fmt.Sprintf("state_dir is %q", c.StateDir), "write the whole path of the folder, from the root; ~ is not expanded")
 	}
 	oneOf := func(key, value string, allowed ...string) {
 		for _, a := range allowed {
@@ -179,7 +253,7 @@ func badListen(address string) (what, remedy string) {
 			"authbridge listens on this machine alone: use 127.0.0.1, and in a container mount its socket instead of opening a port"
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Sprintf("listen has port %q", port), "use a number from 1024 to 65535, or 0 for any free port"
+		return fmt.Sprintf("listen has port %q", port), "use a number up to 65535, or 0 for any free port"
 	}
 	if nhsPorts[port] {
 		return fmt.Sprintf("port %s belongs to NHS software", port), "use another port; " + defaultListen + " is ours"

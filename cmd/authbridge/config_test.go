@@ -11,13 +11,14 @@ import (
 
 func TestABadConfigurationSaysFileLineColumnAndRemedyOfAllThatIsWrong(t *testing.T) {
 	t.Parallel()
-	_, err := parseConfig("c.toml", []byte(`listen = "0.0.0.0:80"
+	_, _, err := parseConfig("c.toml", []byte(`listen = "0.0.0.0:80"
 log-level = "debug"
 virtual = "maybe"
 
 [trace]
   adpu = true
 probe_delay = 3
+apdu = "yes"
 `))
 	var bad *ConfigError
 	if !errors.As(err, &bad) {
@@ -30,6 +31,7 @@ probe_delay = 3
 		"c.toml:3:1: virtual is \"maybe\"", "choose one of auto, on, off",
 		"c.toml:6:3: unknown key trace.adpu",
 		"c.toml:7:1: unknown key trace.probe_delay",
+		"c.toml:8:1: trace.apdu is yes", "write true or false",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing %q in\n%s", want, text)
@@ -45,16 +47,33 @@ probe_delay = 3
 func TestATypeErrorHasItsPlace(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"virtual = 3\n", "virtual = \n", "virtual = \"on\"\nvirtual = \"off\"\n"} {
-		_, err := parseConfig("c.toml", []byte(text))
+		_, _, err := parseConfig("c.toml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), "c.toml:") {
 			t.Errorf("%q: got %v, want a place", text, err)
 		}
 	}
 }
 
+func TestOneBadValueHidesNoOther(t *testing.T) {
+	t.Parallel()
+	_, _, err := parseConfig("c.toml", []byte("virtual = true\nlisten = 5\ncolour = 1\nlog_level = \"loud\"\nstate_dir = \"~/x\"\n"))
+	if err == nil {
+		t.Fatal("it passed")
+	}
+	var lines []string
+	for l := range strings.SplitSeq(err.Error(), "\n") {
+		if strings.HasPrefix(l, "c.toml:") {
+			lines = append(lines, l[:len("c.toml:1")])
+		}
+	}
+	if got := strings.Join(lines, " "); got != "c.toml:1 c.toml:2 c.toml:3 c.toml:4 c.toml:5" {
+		t.Errorf("found %s in\n%v", got, err)
+	}
+}
+
 func TestNoFileMeansTheEmbeddedDefault(t *testing.T) {
 	t.Parallel()
-	c, found, err := loadConfig(filepath.Join(t.TempDir(), "none.toml"))
+	c, _, found, err := loadConfig(filepath.Join(t.TempDir(), "none.toml"))
 	if err != nil || found || c != defaults() {
 		t.Errorf("got %+v, %v, %v", c, found, err)
 	}
@@ -102,7 +121,7 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("listen = \"127.0.0.1:0\"\n[trace]\napdu = true\n"))
 	f.Add([]byte("= = ="))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		_, err := parseConfig("c.toml", text)
+		_, _, err := parseConfig("c.toml", text)
 		var bad *ConfigError
 		if err != nil && !errors.As(err, &bad) {
 			t.Errorf("not a ConfigError: %v", err)

@@ -23,10 +23,15 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []cont
 		})
 	}
 	if snap == nil {
-		if l, taken := listenerOn(m, listen); taken {
+		switch l, taken := listenerOn(m, listen); {
+		case taken && l.Process.Name == "authbridge":
+			add(failure.NotRunning, contract.Fail, "none answers here, but %s has %s: it keeps its state elsewhere, name that folder with --state-dir", programName(l.Process), l.Address)
+		case taken:
 			add(failure.PortTaken, contract.Fail, "%s listens on %s", programName(l.Process), l.Address)
+			fallthrough
+		default:
+			add(failure.NotRunning, contract.Fail, "no daemon answers")
 		}
-		add(failure.NotRunning, contract.Fail, "no daemon answers")
 	} else {
 		if off := sourceOff(snap); off != "" && m.PhysicalHolder.PID != 0 {
 			add(failure.PhysicalLocked, contract.Warn, "%s has the readers and keys of this machine", programName(m.PhysicalHolder))

@@ -67,6 +67,13 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 			code: "PHYSICAL_LOCKED", evidence: "authbridge (process 10)",
 		},
 		"no daemon runs": {silent: true, code: "NOT_RUNNING", evidence: "no daemon answers"},
+		"the daemon runs with another state folder": {
+			silent: true,
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) {
+				m.Listeners = append(m.Listeners, platform.Listener{Address: "127.0.0.1:17823", Process: platform.Process{PID: 10, Name: "authbridge"}})
+			},
+			code: "NOT_RUNNING", evidence: "--state-dir",
+		},
 		"the port is taken": {
 			silent: true,
 			spoil: func(m *platform.Machine, _ *contract.Snapshot) {

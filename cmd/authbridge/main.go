@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -65,40 +66,66 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	code, words := explain(err)
-	if words != "" {
+	switch asJSON, _ := root.PersistentFlags().GetBool("json"); {
+	case words == "":
+	case asJSON:
+		_ = writeJSON(stderr, problemOf(err, words))
+	default:
 		_, _ = fmt.Fprintln(stderr, words)
 	}
 	return code
 }
 
+// problemOf is an error for a script: the daemon's own problem, or one made of
+// the words.
+func problemOf(err error, words string) *contract.Problem {
+	var problem *contract.Problem
+	if errors.As(err, &problem) {
+		return problem
+	}
+	title, remedy, _ := strings.Cut(words, "\n  → ")
+	code, rest, coded := strings.Cut(title, ": ")
+	if !coded || strings.ToUpper(code) != code {
+		code, rest = "", title
+	}
+	return &contract.Problem{Code: code, Title: rest, Remedy: remedy}
+}
+
 // explain turns an error into an exit code and what to tell a person.
 func explain(err error) (code int, words string) {
 	var e *exit
+	var unreachable *client.NotReachableError
 	var problem *contract.Problem
 	switch {
 	case errors.As(err, &e) && e.err == nil:
 		return e.code, ""
 	case errors.As(err, &e):
 		return e.code, e.Error()
-	case errors.Is(err, client.ErrNotReachable):
-		return exitNotReachable, err.Error()
+	case errors.As(err, &unreachable):
+		return exitNotReachable, fmt.Sprintf("NOT_RUNNING: no daemon answers at %s\n  → %s", unreachable.Address, unreachable.Hint)
 	case errors.As(err, &problem):
-		words = problem.Error()
-		for _, f := range problem.Fields {
-			if !strings.Contains(words, f.Message) {
-				words += fmt.Sprintf("\n  %s: %s", f.Location, f.Message)
-			}
-		}
-		if problem.Remedy != "" {
-			words += "\n  → " + problem.Remedy
-		}
-		if problem.Status >= 400 && problem.Status < 500 && problem.Status != 401 && problem.Status != 403 {
-			return exitUsage, words
-		}
-		return exitRefused, words
+		return explainProblem(problem)
 	default:
-		// What cobra says of flags and arguments.
-		return exitUsage, err.Error()
+		// What cobra says of commands and arguments.
+		return exitUsage, err.Error() + "\n  → see authbridge --help"
+	}
+}
+
+// explainProblem says what the daemon refused, in the words of the command
+// line.
+func explainProblem(p *contract.Problem) (code int, words string) {
+	words = p.Code + ": " + p.Error()
+	for _, f := range p.Fields {
+		if !strings.Contains(words, f.Message) {
+			words += fmt.Sprintf("\n  %s: %s", f.Location, f.Message)
+		}
+	}
+	words = strings.NewReplacer("query.", "--", "body[0].name", "FAULT", "body.", "", "path.id", "ID", "path.name", "NAME").Replace(words)
+	switch p.Status {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return exitUsage, words + "\n  → see the command's --help"
+	default:
+		return exitRefused, words + "\n  → " + p.Remedy
 	}
 }
 

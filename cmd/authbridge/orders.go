@@ -18,7 +18,7 @@ func newVirtual(f *flags) *cobra.Command {
 		Long: `Handle virtual cards and keys. They count for the mock only. Their PIN is 123456
 and protects nothing.
 
-Faults are written as name, or name=value: slow=2s, sw=6F00. For cards: mute,
+Faults are written as name, or name=value: slow=2s, sw=6F00; none ends them all. For cards: mute,
 slow, empty, truncated, garbage, sw, no-atr, pin-blocked, cert-expired,
 cert-expiring, one-cert, no-cert, live-issuer, retired-atr. For keys: mute,
 slow, garbage, foreign-channel, busy, pin-blocked, u2f-only, no-pin.`,
@@ -98,7 +98,7 @@ slow, garbage, foreign-channel, busy, pin-blocked, u2f-only, no-pin.`,
 			func(ctx context.Context, cl *client.Client, args []string) (contract.VirtualDevice, error) {
 				return cl.UnplugKey(ctx, args[0])
 			}),
-		device("fault NAME [FAULT...]", "Script the failures of a device; none ends them", cobra.MinimumNArgs(1), setFaults),
+		device("fault NAME [FAULT...]", "Script the failures of a device; without a FAULT all end", cobra.MinimumNArgs(1), setFaults),
 		&cobra.Command{
 			Use: "touch KEY", Short: "Touch a virtual key", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return f.client().TouchKey(c.Context(), args[0]) },
@@ -127,6 +127,9 @@ func setFaults(ctx context.Context, cl *client.Client, args []string) (contract.
 // parseFaults reads name or name=value.
 func parseFaults(words []string) ([]contract.Fault, error) {
 	faults := make([]contract.Fault, 0, len(words))
+	if len(words) == 1 && words[0] == "none" {
+		return faults, nil
+	}
 	for _, w := range words {
 		name, value, _ := strings.Cut(w, "=")
 		fault := contract.Fault{Name: name}
@@ -185,7 +188,13 @@ identity and admin; physical only if you name it.`,
 	create.Flags().StringVar(&ttl, "ttl", "", "how long it lives, for example 720h (default 2160h)")
 	t.AddCommand(create, &cobra.Command{
 		Use: "revoke NAME|ID", Short: "End a token at once", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return f.client().RevokeToken(c.Context(), args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.client().RevokeToken(c.Context(), args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is revoked\n", args[0])
+			return err
+		},
 	})
 	return t
 }

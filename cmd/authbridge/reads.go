@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,6 +59,9 @@ Exit codes: 0 ready, 1 not ready, 2 wrong usage, 3 no daemon, 4 refused,
 		Example: "  authbridge ready --aal 3 --target mock\n  authbridge ready --aal 3 --target int --kind security-key --wait 30s",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkQuestion(q, wait); err != nil {
+				return err
+			}
 			v, err := askReady(c.Context(), f.client(), q, wait, acceptUnproven)
 			if err != nil {
 				return err
@@ -84,6 +90,37 @@ Exit codes: 0 ready, 1 not ready, 2 wrong usage, 3 no daemon, 4 refused,
 	c.Flags().DurationVar(&wait, "wait", 0, "wait until ready, at most this long (up to 5m)")
 	c.Flags().BoolVar(&acceptUnproven, "accept-unproven", false, "be content where nothing fails but something is not known")
 	return c
+}
+
+var isUser = regexp.MustCompile(`^[0-9]{12}$`)
+
+// checkQuestion finds wrong usage before anything is asked; the daemon checks
+// the same again.
+func checkQuestion(q contract.Question, wait time.Duration) error {
+	oneOf := func(flag, value string, allowed ...string) error {
+		if slices.Contains(allowed, value) {
+			return nil
+		}
+		return usage("--%s is %q\n  → choose one of %s", flag, value, strings.Join(allowed, ", "))
+	}
+	if q.AAL != 2 && q.AAL != 3 {
+		return usage("--aal is %d\n  → choose 2 or 3", q.AAL)
+	}
+	if err := oneOf("target", q.Target, "mock", "int", "dep", "prod"); err != nil {
+		return err
+	}
+	if q.Kind != "" {
+		if err := oneOf("kind", string(q.Kind), "smartcard", "security-key", "platform", "totp"); err != nil {
+			return err
+		}
+	}
+	if q.User != "" && !isUser.MatchString(q.User) {
+		return usage("--user is %q\n  → write the UUID: 12 digits, as on the card", q.User)
+	}
+	if wait < 0 || wait > 5*time.Minute {
+		return usage("--wait is %s\n  → wait up to 5m, and ask again if that is too short", wait)
+	}
+	return nil
 }
 
 // askReady asks, and with acceptUnproven stops waiting at the first verdict
@@ -188,12 +225,43 @@ func newAuthenticators(f *flags) *cobra.Command {
 	}, &cobra.Command{
 		Use: "read ID", Short: "Read an authenticator anew; costs no PIN try", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.client().Read(c.Context(), args[0]); err != nil {
+			a, err := reread(c.Context(), f.client(), args[0])
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(c.OutOrStdout(), "It is being read; authbridge watch shows what is found.")
-			return err
+			if f.json {
+				return writeJSON(c.OutOrStdout(), a)
+			}
+			newScreen(c.OutOrStdout()).showAuthenticator(a, time.Now())
+			return nil
 		},
 	})
 	return list
+}
+
+// rereadPatience is longer than a card may take to be given up.
+const rereadPatience = 30 * time.Second
+
+// reread asks for a fresh read and waits until it was made.
+func reread(ctx context.Context, cl *client.Client, id string) (contract.Authenticator, error) {
+	before, err := cl.Authenticator(ctx, id)
+	if err != nil {
+		return before, err
+	}
+	if err := cl.Read(ctx, id); err != nil {
+		return before, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, rereadPatience)
+	defer cancel()
+	for look := time.NewTicker(50 * time.Millisecond); ; {
+		now, err := cl.Authenticator(ctx, id)
+		if err != nil || now.ReadAt.After(before.ReadAt) || now.Condition != before.Condition {
+			return now, err
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return now, &exit{exitNotReady, fmt.Errorf("%s was not read within %s: it is %s", id, rereadPatience, words(string(now.Condition)))}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -17,6 +18,7 @@ import (
 type screen struct {
 	w      io.Writer
 	width  int
+	cuts   bool // whether longer lines are cut: only where a person looks
 	colour bool
 }
 
@@ -28,9 +30,13 @@ const (
 
 func newScreen(w io.Writer) *screen {
 	s := &screen{w: w, width: defaultWidth}
+	if given, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && given >= narrowest {
+		s.width = given
+	}
 	if !isTerminal(w) {
 		return s
 	}
+	s.cuts = true
 	s.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if width, _, err := term.GetSize(int(w.(*os.File).Fd())); err == nil {
 		s.width = min(max(width, narrowest), widest)
@@ -120,7 +126,7 @@ func markOfOutcome(o contract.Outcome) mark {
 	}
 }
 
-// table lays cells in columns; the last column is cut to fit the width.
+// table lays cells in columns; a row is cut to fit the terminal.
 func (s *screen) table(indent string, rows [][]string) {
 	var widths []int
 	for _, row := range rows {
@@ -140,14 +146,14 @@ func (s *screen) table(indent string, rows [][]string) {
 				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 			}
 		}
-		s.line("%s", cut(strings.TrimRight(b.String(), " "), s.width))
+		s.line("%s", s.cut(strings.TrimRight(b.String(), " ")))
 	}
 }
 
 // cut shortens a line to the width and says so with an ellipsis.
-func cut(line string, width int) string {
-	if utf8.RuneCountInString(line) <= width {
+func (s *screen) cut(line string) string {
+	if !s.cuts || columns(line) <= s.width {
 		return line
 	}
-	return string([]rune(line)[:width-1]) + "…"
+	return string([]rune(line)[:s.width-1]) + "…"
 }

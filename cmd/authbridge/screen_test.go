@@ -36,7 +36,7 @@ func TestEveryLineFitsTheTerminal(t *testing.T) {
 	}
 	for _, width := range []int{40, 80, 110} {
 		var out bytes.Buffer
-		s := &screen{w: &out, width: width}
+		s := &screen{w: &out, width: width, cuts: true}
 		s.showStatus(snap, time.Time{})
 		s.showVerdict(lateVerdict())
 		s.showEvent(contract.Event{Text: strings.Repeat("something happened ", 10)})
@@ -45,6 +45,32 @@ func TestEveryLineFitsTheTerminal(t *testing.T) {
 				t.Errorf("%d columns: %q has %d", width, line, utf8.RuneCountInString(line))
 			}
 		}
+	}
+}
+
+func TestNothingIsCutForAScript(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	name := strings.Repeat("a long name ", 20)
+	newScreen(&out).showAuthenticators([]contract.Authenticator{{ID: "card-1", Name: name}})
+	if !strings.Contains(out.String(), strings.TrimSpace(name)) {
+		t.Errorf("cut: %s", out.String())
+	}
+}
+
+func TestAVerdictThatIsReadyStillWarns(t *testing.T) {
+	t.Parallel()
+	v := contract.Verdict{
+		Outcome: contract.VerdictReady, Authenticator: "card-1",
+		Candidates: []contract.Candidate{
+			{Authenticator: "card-1", Checks: []contract.Check{{Code: "CERT_VALID", State: contract.Warn, Title: "Validity"}, {Code: "PIN_RETRIES", State: contract.Pass, Title: "Tries"}}},
+			{Authenticator: "card-2", Checks: []contract.Check{{Code: "CARD_MUTE", State: contract.Fail, Title: "Mute"}}},
+		},
+	}
+	var out bytes.Buffer
+	newScreen(&out).showVerdict(v)
+	if text := out.String(); !strings.Contains(text, "! CERT_VALID") || strings.Contains(text, "CARD_MUTE") || strings.Contains(text, "PIN_RETRIES") {
+		t.Errorf("got\n%s", text)
 	}
 }
 

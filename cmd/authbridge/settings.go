@@ -10,10 +10,12 @@ import (
 // settings are what is in force: file below environment below flags.
 type settings struct {
 	Config
-	File  string // the configuration file, whether it exists or not
-	Found bool   // whether it exists
+	// File is the configuration file, whether it exists or not; Found is
+	// whether it does.
+	File  string `json:"file"`
+	Found bool   `json:"found"`
 	// From says for each key that is not the default where it comes from.
-	From map[string]string
+	From map[string]string `json:"from"`
 }
 
 // virtualOn decides "auto": on where there is no configuration file.
@@ -29,13 +31,16 @@ type overrides struct {
 // settle reads the file and lays environment and flags over it. All that is
 // wrong, wherever it came from, is one ConfigError.
 func settle(o overrides, getenv func(string) string) (settings, error) {
-	s := settings{File: o.config, From: map[string]string{}}
+	s := settings{File: o.config}
 	if s.File == "" {
 		s.File = platform.UserPaths().Config
 	}
 	var err error
-	if s.Config, s.Found, err = loadConfig(s.File); err != nil {
+	if s.Config, s.From, s.Found, err = loadConfig(s.File); err != nil {
 		return s, err
+	}
+	if s.From == nil {
+		s.From = map[string]string{}
 	}
 	if !s.Found && o.config != "" {
 		return s, &ConfigError{[]Finding{{Where: o.config, What: "there is no such file", Remedy: "name an existing file with --config, or leave it out for the embedded default"}}}
@@ -56,9 +61,11 @@ func settle(o overrides, getenv func(string) string) (settings, error) {
 	set("physical", &s.Physical, "--physical", o.physical)
 	if s.StateDir == "" {
 		s.StateDir = platform.UserPaths().State
-	}
-	if s.StateDir, err = filepath.Abs(s.StateDir); err != nil {
-		return s, err
+	} else if from := s.From["state_dir"]; from == "--state-dir" || from == "AUTHBRIDGE_STATE_DIR" {
+		// The shell has expanded it; it is relative to where the command runs.
+		if s.StateDir, err = filepath.Abs(s.StateDir); err != nil {
+			return s, err
+		}
 	}
 	bad := validate(s.Config)
 	for i, f := range bad {

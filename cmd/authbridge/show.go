@@ -16,6 +16,7 @@ func (s *screen) showVerdict(v contract.Verdict) {
 	s.line("%s AAL%d at %s: %s", s.paint(m.colour, m.shape), v.AAL, v.Target, s.paint(bold, m.word))
 	s.text("  ", "  ", v.Summary)
 	if v.Outcome == contract.VerdictReady {
+		s.showWarnings(v)
 		return
 	}
 	failed := failing(v.Checks)
@@ -29,8 +30,18 @@ func (s *screen) showVerdict(v contract.Verdict) {
 	s.showChecks("  ", reasons(v.Checks), false)
 	for _, c := range v.Candidates {
 		s.line("")
-		s.line("  %s", cut(fmt.Sprintf("%s  %s, %s", c.Name, c.Kind, c.Origin), s.width-2))
+		s.line("%s", s.cut(fmt.Sprintf("  %s  %s, %s", c.Name, c.Kind, c.Origin)))
 		s.showChecks("    ", reasons(c.Checks), false)
+	}
+}
+
+// showWarnings writes what will need somebody soon, of the authenticator that
+// the verdict rests on.
+func (s *screen) showWarnings(v contract.Verdict) {
+	for _, c := range v.Candidates {
+		if c.Authenticator == v.Authenticator {
+			s.showChecks("  ", slices.DeleteFunc(slices.Clone(c.Checks), func(c contract.Check) bool { return c.State != contract.Warn }), false)
+		}
 	}
 }
 
@@ -165,7 +176,7 @@ func (s *screen) showDevices(all []contract.VirtualDevice) {
 		for i, fault := range d.Faults {
 			faults[i] = strings.TrimRight(fault.Name+"="+fault.Delay+fault.SW, "=")
 		}
-		received := fmt.Sprintf("%d PIN tries", d.PINTries)
+		received := fmt.Sprintf("PIN tries spent: %d", d.PINTries)
 		rows = append(rows, []string{d.Name, string(d.Kind), plugged, d.Where, received, strings.Join(faults, " ")})
 	}
 	s.table("", rows)
@@ -239,7 +250,7 @@ func (s *screen) showAttention(snap contract.Snapshot) {
 			s.line("%s", heading)
 			heading = ""
 		}
-		s.line("  %s", cut(name, s.width-2))
+		s.line("%s", s.cut("  "+name))
 		s.showChecks("    ", checks, false)
 	}
 	show("this machine", snap.Checks)
@@ -301,5 +312,5 @@ func ago(now, then time.Time) string {
 
 // showEvent writes one event on one line.
 func (s *screen) showEvent(e contract.Event) {
-	s.line("%s", cut(fmt.Sprintf("%s  %s", e.At.Local().Format("15:04:05.000"), e.Text), s.width))
+	s.text(e.At.Local().Format("15:04:05.000")+"  ", strings.Repeat(" ", 14), e.Text)
 }
