@@ -15,7 +15,7 @@ import (
 func (t *tally) addMissing(kind contract.Kind, target string, machine bool, made []contract.Check, at time.Time) []contract.Check {
 	var missing []contract.Check
 	for _, r := range table(kind) {
-		if r.Machine != machine || !r.Required || r.Code == failure.CertUUID || r.Where == AtReal && target == Mock {
+		if r.Machine != machine || !r.Required || r.Code == ofUser(kind) || r.Where == AtReal && target == Mock {
 			continue
 		}
 		if slices.ContainsFunc(made, func(c contract.Check) bool { return health.StandsFor(failure.Code(c.Code), kind) == r.Code }) {
@@ -41,12 +41,15 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 		if q.AAL > level(q.Kind) {
 			say(failure.LevelNotReached, contract.Fail, reaches(q.Kind))
 		}
+		if q.User != "" {
+			say(failure.AuthenticatorUser, contract.Unknown, userNotKnown(q.Kind))
+		}
 		checks = append(checks, machineChecks(s, q.Kind, q.Target, &t)...)
 		return t, checks
 	}
 	switch waits := pending(s, q); {
 	case waits != "":
-		say(failure.NoAuthenticator, contract.Unknown, waits)
+		say(failure.NotRead, contract.Unknown, waits)
 	case virtual:
 		say(failure.VirtualNotCounted, contract.Fail, "only virtual authenticators are here")
 	default:

@@ -102,6 +102,7 @@ func candidates(s *contract.Snapshot, q contract.Question) []*candidate {
 		return cmp.Or(
 			-compareBool(a.counts, b.counts),
 			cmp.Compare(preferred(a.Authenticator, q.Target), preferred(b.Authenticator, q.Target)),
+			cmp.Compare(belonging(a.Authenticator, q), belonging(b.Authenticator, q)),
 			cmp.Compare(rank(a.outcome), rank(b.outcome)),
 			cmp.Compare(a.failed, b.failed),
 			cmp.Compare(a.unknown, b.unknown),

@@ -57,7 +57,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		{
 			"at the very start", change(machine("linux"), func(f *health.Facts) { f.Sources[2].State = "starting" }), ask("mock", ""),
-			contract.VerdictUnproven, "", failure.NoAuthenticator, "Not known for AAL3 at mock: An authenticator is there: the source virtual-pcsc has not looked yet.",
+			contract.VerdictUnproven, "", failure.NotRead, "Not known for AAL3 at mock: the source virtual-pcsc has not looked yet.",
 		},
 		{
 			"the start of the virtual source is no matter at int", change(machine("linux"), func(f *health.Facts) { f.Sources[2].State = "starting" }), ask("int", contract.Smartcard),
@@ -68,7 +68,7 @@ func TestVerdicts(t *testing.T) {
 				f.Readers = slices.Clone(f.Readers)
 				f.Cards, f.Readers[0].Condition, f.Readers[0].Card = nil, contract.Present, ""
 			}), ask("mock", contract.Smartcard),
-			contract.VerdictUnproven, "", failure.NoAuthenticator, "Not known for AAL3 at mock: An authenticator is there: the card in Reader vc was not read yet.",
+			contract.VerdictUnproven, "", failure.NotRead, "Not known for AAL3 at mock: the card in Reader vc was not read yet.",
 		},
 		{
 			"a mute card", change(bothVirtual, func(f *health.Facts) {
@@ -86,7 +86,7 @@ func TestVerdicts(t *testing.T) {
 				f.Cards[0].PIN = contract.PIN{State: "blocked"}
 			}), ask("mock", ""),
 			contract.VerdictNotReady, "vc", failure.PINRetries,
-			"Not ready for AAL3 at mock with card vc (virtual smartcard): Passcode tries left: no tries are left: the passcode is blocked.",
+			"Not ready for AAL3 at mock with card vc (virtual smartcard): no tries are left: the passcode is blocked.",
 		},
 		{
 			"a card that was left unlocked", change(with(machine("linux"), []string{"vc"}, nil, contract.Virtual), func(f *health.Facts) {
@@ -126,7 +126,7 @@ func TestVerdicts(t *testing.T) {
 		{
 			"a physical key at int", snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical)), ask("int", ""),
 			contract.VerdictUnproven, "k", failure.KeyRegistered,
-			"Not proven for AAL3 at int with key k (physical security key): Registration of the security key: no login with this key is on record; one would settle it.",
+			"Not proven for AAL3 at int with key k (physical security key): no login with this key is on record; one would settle it.",
 		},
 		{
 			"a physical key at int, all found out", settled(snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical))), ask("int", ""),
@@ -188,8 +188,63 @@ func TestVerdicts(t *testing.T) {
 			contract.VerdictReady, "b", "", "",
 		},
 		{
+			"a user whom no card here belongs to, and a key", snapshot(bothVirtual),
+			contract.Question{AAL: 3, Target: "mock", User: rory},
+			contract.VerdictUnproven, "vk", failure.AuthenticatorUser,
+			"Not proven for AAL3 at mock with key vk (virtual security key): whose this security key is cannot be read from it, and no login with it is on record; one as this user would settle it.",
+		},
+		{
+			"the user's card beside a key", snapshot(bothVirtual),
+			contract.Question{AAL: 3, Target: "mock", User: amy},
+			contract.VerdictReady, "vc", "", "",
+		},
+		{
+			"the user's blocked card is named before a good key", change(bothVirtual, func(f *health.Facts) {
+				f.Cards = slices.Clone(f.Cards)
+				f.Cards[0].PIN = contract.PIN{State: "blocked"}
+			}),
+			contract.Question{AAL: 3, Target: "mock", User: amy},
+			contract.VerdictNotReady, "vc", failure.PINRetries, "",
+		},
+		{
+			"only a key, and a user", snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical)),
+			contract.Question{AAL: 2, Target: "mock", User: amy},
+			contract.VerdictUnproven, "k", failure.AuthenticatorUser, "",
+		},
+		{
+			"a key at int, all found out but whose it is", settled(snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical))),
+			contract.Question{AAL: 3, Target: "int", User: amy},
+			contract.VerdictUnproven, "k", failure.AuthenticatorUser, "",
+		},
+		{
+			"a key known to be the user's", change(bothVirtual, func(f *health.Facts) {
+				f.Keys = slices.Clone(f.Keys)
+				f.Keys[0].User = rory
+			}),
+			contract.Question{AAL: 3, Target: "mock", User: rory},
+			contract.VerdictReady, "vk", "", "",
+		},
+		{
+			"a key known to be another's", change(bothVirtual, func(f *health.Facts) {
+				f.Keys = slices.Clone(f.Keys)
+				f.Keys[0].User = rory
+			}),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.SecurityKey, User: amy},
+			contract.VerdictNotReady, "vk", failure.AuthenticatorUser, "",
+		},
+		{
+			"Windows Hello for a user, all found out", settled(snapshot(machine("windows"))),
+			contract.Question{AAL: 3, Target: "int", Kind: contract.Platform, User: amy},
+			contract.VerdictUnproven, "", failure.AuthenticatorUser, "",
+		},
+		{
+			"a key that knows only U2F", change(with(machine("linux"), nil, []string{"k"}, contract.Virtual), func(f *health.Facts) { f.Keys[0].Info.FIDO2 = false }), ask("mock", ""),
+			contract.VerdictNotReady, "k", failure.KeyFIDO2,
+			"Not ready for AAL3 at mock with key k (virtual security key): the key lists no version of FIDO2, only the older U2F.",
+		},
+		{
 			"Windows Hello on Linux", snapshot(machine("linux")), ask("int", contract.Platform),
-			contract.VerdictNotReady, "", failure.WHPlatform, "Not ready for AAL3 at int: Windows Hello: Linux has no Windows Hello.",
+			contract.VerdictNotReady, "", failure.WHPlatform, "Not ready for AAL3 at int: Linux has no Windows Hello.",
 		},
 		{
 			"Windows Hello on Windows", snapshot(machine("windows")), ask("int", contract.Platform),
@@ -408,6 +463,55 @@ func TestNoVerdictSaysWhoTheUserIs(t *testing.T) {
 		for _, text := range texts {
 			if strings.Contains(text, amy) {
 				t.Errorf("%q says whose card it is", text)
+			}
+		}
+	}
+}
+
+// TestReadyForAUserIsOnlyWhatIsThatUsers: what does not say whose it is proves
+// nothing, whatever its kind.
+func TestReadyForAUserIsOnlyWhatIsThatUsers(t *testing.T) {
+	t.Parallel()
+	ready := 0
+	for seed := range uint64(6000) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		s, q := anything(r), anyQuestion(r)
+		q.User = amy
+		settled(s)
+		v := assurance.Judge(s, q)
+		for i, c := range v.Candidates {
+			a := s.Authenticators[slices.IndexFunc(s.Authenticators, func(a contract.Authenticator) bool { return a.ID == c.Authenticator })]
+			if c.Outcome == contract.VerdictReady && a.User != amy {
+				t.Fatalf("seed %d: a %s of user %q is ready", seed, a.Kind, a.User)
+			}
+			if a.User == amy && i > 0 && c.Origin == v.Candidates[0].Origin && v.Authenticator != "" {
+				first := s.Authenticators[slices.IndexFunc(s.Authenticators, func(a contract.Authenticator) bool { return a.ID == v.Authenticator })]
+				if first.User != amy && first.Origin == a.Origin {
+					t.Fatalf("seed %d: the headline names the authenticator of %q, and the user's own is there", seed, first.User)
+				}
+			}
+		}
+		if v.Outcome == contract.VerdictReady {
+			if ready++; v.Authenticator == "" {
+				t.Fatalf("seed %d: ready for a user with what is nobody's", seed)
+			}
+		}
+	}
+	if ready < 20 {
+		t.Errorf("only %d verdicts were ready: this test proves little", ready)
+	}
+}
+
+// TestASummaryDoesNotContradictItself: the titles of checks name what must be,
+// and say nothing of what is.
+func TestASummaryDoesNotContradictItself(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		v := assurance.Judge(anything(r), anyQuestion(r))
+		for _, e := range failure.All() {
+			if strings.Contains(v.Summary, ": "+e.Title+": ") {
+				t.Fatalf("seed %d: %q", seed, v.Summary)
 			}
 		}
 	}

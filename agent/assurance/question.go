@@ -17,24 +17,49 @@ func environment(target string) string {
 	return ""
 }
 
-// userCheck is CERT_UUID, which only a question can give a meaning. It never
-// says whose card it is.
-func userCheck(a *contract.Authenticator, q contract.Question) (contract.Check, bool) {
-	if a.Kind != contract.Smartcard {
-		return contract.Check{}, false
+// ofUser is the check whose authenticator a kind's is: a card says it itself.
+func ofUser(k contract.Kind) failure.Code {
+	if k == contract.Smartcard {
+		return failure.CertUUID
 	}
-	state, evidence := contract.Pass, "the card is that of the user who was asked for"
+	return failure.AuthenticatorUser
+}
+
+// userCheck says whether an authenticator is that of the user who was asked
+// for, which only a question can give a meaning. It never says whose it is.
+func userCheck(a *contract.Authenticator, q contract.Question) (contract.Check, bool) {
+	is := noun(a.Kind)
+	state, evidence := contract.Pass, "the "+is+" is that of the user who was asked for"
 	switch {
-	case q.User == "" && q.Target == Mock:
+	case q.User == "" && (q.Target == Mock || a.Kind != contract.Smartcard):
 		return contract.Check{}, false
 	case q.User == "":
 		state, evidence = contract.Warn, "no user was asked for, so any card will do"
+	case a.User == "" && a.Kind == contract.Smartcard:
+		state, evidence = contract.Unknown, "no user could be read from the smartcard"
 	case a.User == "":
-		state, evidence = contract.Unknown, "no user could be read from the card"
+		state, evidence = contract.Unknown, userNotKnown(a.Kind)
 	case a.User != q.User:
-		state, evidence = contract.Fail, "the card is that of another user than the one asked for"
+		state, evidence = contract.Fail, "the "+is+" is that of another user than the one asked for"
 	}
-	return health.Check(failure.CertUUID, state, evidence, a.ObservedAt), true
+	return health.Check(ofUser(a.Kind), state, evidence, a.ObservedAt), true
+}
+
+// userNotKnown: nothing but a card says by itself whose it is.
+func userNotKnown(k contract.Kind) string {
+	return "whose this " + noun(k) + " is cannot be read from it, and no login with it is on record; one as this user would settle it"
+}
+
+// belonging is the order in which authenticators answer for a user who was
+// asked for: that user's own, those that do not say whose they are, others'.
+func belonging(a *contract.Authenticator, q contract.Question) int {
+	switch {
+	case q.User == "" || a.User == q.User:
+		return 0
+	case a.User == "":
+		return 1
+	}
+	return 2
 }
 
 // issuerCheck is CERT_ISSUER_ENV in the light of a target: what health says of

@@ -62,7 +62,10 @@ func rulesOf(kind contract.Kind) []Rule {
 	case contract.Platform:
 		rules = platformRules()
 	case contract.TOTP:
-		rules = []Rule{{Code: failure.TOTPReady, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.4.1; NHS: add an authenticator"}}
+		rules = []Rule{
+			{Code: failure.AuthenticatorUser, Required: true, Clause: "SP 800-63B, 6.1; NHS: add an authenticator"},
+			{Code: failure.TOTPReady, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.4.1; NHS: add an authenticator"},
+		}
 	}
 	for i := range rules {
 		rules[i].Kind = kind
@@ -105,6 +108,7 @@ func keyRules() []Rule {
 		// Whether level 1 is refused is not published: it is said, not held against the key.
 		{Code: failure.KeyL2, Where: AtReal, Clause: "SP 800-63B, 4.3.2; NHS: security keys"},
 		{Code: failure.KeyCCID, Where: AtReal, Clause: "NHS: use a security key"},
+		{Code: failure.AuthenticatorUser, Required: true, Clause: "SP 800-63B, 6.1; NHS: manage security keys"},
 		{Code: failure.KeyRegistered, Where: AtReal, Required: true, Clause: "SP 800-63B, 6.1; NHS: manage security keys"},
 
 		{Code: failure.NetIssuer, Machine: true, Where: AtReal, Required: true, Clause: "OpenID Connect Discovery 1.0, 4; NHS: allowing domains"},
@@ -115,6 +119,7 @@ func keyRules() []Rule {
 
 func platformRules() []Rule {
 	return []Rule{
+		{Code: failure.AuthenticatorUser, Required: true, Clause: "SP 800-63B, 6.1; NHS: Windows Hello for Business"},
 		{Code: failure.WHPlatform, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.9.1; NHS: Windows Hello for Business"},
 		{Code: failure.WHTPM, Machine: true, Required: true, Clause: "SP 800-63B, 4.3.2; NHS: Windows Hello for Business"},
 		{Code: failure.WHEnrolled, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.9.1: activation by a second factor"},

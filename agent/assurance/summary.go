@@ -5,6 +5,7 @@ import (
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
+	"authbridge/agent/health"
 )
 
 // summarise says the verdict in one sentence for a person.
@@ -35,13 +36,20 @@ func summariseAbsent(q contract.Question, t tally) string {
 	return "Not ready for " + aim(q) + ": " + because(t.reason) + "."
 }
 
-// because quotes a check: what it is about and what was seen.
+// because quotes what was seen. The title of a check says what it is about,
+// often as if all were well, and would contradict the evidence of a failure.
 func because(c contract.Check) string {
 	title := c.Title
 	if title == "" {
 		title = c.Code
 	}
-	return title + ": " + c.Evidence
+	switch {
+	case c.Evidence == health.NotChecked:
+		return "“" + title + "” is " + c.Evidence
+	case c.Evidence == "":
+		return "“" + title + "” is not as it must be"
+	}
+	return c.Evidence
 }
 
 func aim(q contract.Question) string {

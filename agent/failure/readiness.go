@@ -6,6 +6,7 @@ const (
 	VirtualNotCounted Code = "VIRTUAL_NOT_COUNTED"
 	LevelNotReached   Code = "LEVEL_NOT_REACHED"
 	NotRead           Code = "NOT_READ"
+	AuthenticatorUser Code = "AUTHENTICATOR_USER"
 )
 
 func readinessEntries() []Entry {
@@ -27,6 +28,11 @@ func readinessEntries() []Entry {
 		{
 			Code: NotRead, Title: "The authenticator was not read yet",
 			Remedy: "Wait a moment: the authenticator is being read, and `--wait` waits for it.",
+		},
+		{
+			Code: AuthenticatorUser, Title: "User of the authenticator",
+			Remedy: "Sign in once as this user with this authenticator, which settles whose it is, or use the smartcard of that user.",
+			Spec:   "SP 800-63B, 6.1",
 		},
 	}
 }
