@@ -114,7 +114,7 @@ func TestACrowdAtThePortLeavesTheSocketOpen(t *testing.T) {
 	}
 	select {
 	case err := <-answered:
-		t.Errorf("one more than %d connections was served (%v)", most, err)
+		t.Fatalf("one more than %d connections was served (%v)", most, err)
 	default:
 	}
 	_ = crowd[0].Close() // makes room
