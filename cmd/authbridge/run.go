@@ -45,7 +45,11 @@ default: virtual authenticators, and your own hardware.`,
 // startError adds the registry's remedy to why the daemon could not start.
 func startError(err error) error {
 	var fail *failure.Error
-	if !errors.As(err, &fail) {
+	var own interface{ Remedy() string } // the store's, which knows more than a code
+	switch {
+	case errors.As(err, &own):
+		return &exit{exitRefused, fmt.Errorf("%w\n  → %s", err, own.Remedy())}
+	case !errors.As(err, &fail):
 		return err
 	}
 	entry, _ := failure.Lookup(fail.Code)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -37,6 +38,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err := platform.NoCoreDumps(); err != nil {
 		log.WithError(err).Warn("core dumps could not be switched off")
 	}
+	saveMemory()
 	var closers closers
 	defer func() { err = errors.Join(err, closers.close()) }()
 
@@ -120,6 +122,15 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	listening(listeners[0].Addr().String())
 	log.WithFields(logrus.Fields{"version": version, "address": listeners[0].Addr().String(), "state": s.StateDir}).Info("started")
 	return group.Wait()
+}
+
+// saveMemory collects garbage twice as often: 1 MB less at rest and 2 MB after
+// many calls, at no latency that can be measured (docs/performance.md). The
+// user's own GOGC wins.
+func saveMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // closers are undone last first.
