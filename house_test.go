@@ -231,3 +231,17 @@ func TestTheClientsOpenNothingOfTheServer(t *testing.T) {
 		}
 	}
 }
+
+// TestJudgingDoesNoIO holds what makes a read of the state fast and harmless,
+// whatever a card is doing: checks and verdicts come from facts alone.
+func TestJudgingDoesNoIO(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "linux", "./agent/health", "./agent/assurance") {
+		for _, imp := range p.Imports {
+			root, _, _ := strings.Cut(imp, "/")
+			if slices.Contains([]string{"os", "net", "syscall", "database", "io"}, root) {
+				t.Errorf("%s must not import %s", p.ImportPath, imp)
+			}
+		}
+	}
+}
