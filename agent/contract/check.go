@@ -20,9 +20,9 @@ type Check struct {
 	State      CheckState `json:"state" enum:"pass,warn,fail,unknown"`
 	Title      string     `json:"title"`
 	Evidence   string     `json:"evidence" doc:"what was seen"`
-	Remedy     string     `json:"remedy,omitempty" doc:"what to do; absent on pass"`
+	Remedy     string     `json:"remedy,omitempty" doc:"what to do; absent on pass, and on a check that only waits for another"`
 	NHSCode    string     `json:"nhs_code,omitempty" doc:"the code NHS users know, for example ERR1002"`
-	ObservedAt time.Time  `json:"observed_at"`
+	ObservedAt time.Time  `json:"observed_at,omitzero" doc:"absent where nothing was looked at"`
 }
 
 // Outcome is a verdict in one word.

@@ -37,7 +37,7 @@ func keyEntries() []Entry {
 			Spec:   "CTAP 2.1, 11.2",
 		},
 		{
-			Code: KeyFIDO2, Title: "The security key speaks FIDO2",
+			Code: KeyFIDO2, Title: "FIDO2 on the security key",
 			Remedy: "Use a security key that supports FIDO2: this one knows only the older U2F.",
 			Spec:   "CTAP 2.1, 6.4: versions",
 		},
@@ -62,7 +62,7 @@ func keyEntries() []Entry {
 			Spec:   "NHS: manage security keys",
 		},
 		{
-			Code: KeyCCID, Title: "The security key is no second smartcard",
+			Code: KeyCCID, Title: "Smartcard side of the security key",
 			Remedy: "Unplug the security key while you sign in with a smartcard, or switch its smartcard function off with the maker's tool.",
 			Spec:   "NHS: use a security key, “remove all cards”",
 		},

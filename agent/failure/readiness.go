@@ -12,7 +12,7 @@ const (
 func readinessEntries() []Entry {
 	return []Entry{
 		{
-			Code: NoAuthenticator, Title: "An authenticator is there",
+			Code: NoAuthenticator, Title: "No authenticator can be used",
 			Remedy: "Insert a smartcard or plug in a security key; for the mock `authbridge virtual insert` makes a virtual card.",
 		},
 		{

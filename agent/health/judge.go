@@ -57,13 +57,12 @@ func observed(a *contract.Authenticator) time.Time {
 // run makes the checks of one subject.
 func (r *Report) run(rules []Rule, s subject, at time.Time) []contract.Check {
 	checks := make([]contract.Check, 0, len(rules))
-	states := make(map[failure.Code]contract.CheckState, len(rules))
+	made := make(map[failure.Code]contract.Check, len(rules)) // by the rule's code
 	for _, rule := range rules {
-		f, waits := waitFor(rule, states)
-		if !waits {
+		f, waiting := waitFor(rule, made)
+		if !waiting {
 			f = rule.judge(s)
 		}
-		states[rule.Code] = f.state
 		if !f.again.IsZero() && (r.Again.IsZero() || f.again.Before(r.Again)) {
 			r.Again = f.again
 		}
@@ -73,22 +72,32 @@ func (r *Report) run(rules []Rule, s subject, at time.Time) []contract.Check {
 		if f.at.IsZero() {
 			f.at = at
 		}
-		checks = append(checks, Check(f.code, f.state, f.evidence, f.at))
+		check := Check(f.code, f.state, f.evidence, f.at)
+		if f.waits {
+			// What to do is said by what it waits for: "renew the certificates"
+			// would mislead whose card does not answer.
+			check.Remedy, check.NHSCode = "", ""
+		}
+		made[rule.Code] = check
+		checks = append(checks, check)
 	}
 	return checks
 }
 
-// waitFor finds the first dependency that is not met. Its own dependencies
-// need no look: it is unknown itself while they are not met.
-func waitFor(rule Rule, states map[failure.Code]contract.CheckState) (finding, bool) {
-	for _, dep := range rule.DependsOn {
-		if state := states[dep]; state != contract.Pass && state != contract.Warn {
-			entry, _ := failure.Lookup(dep)
+// waitFor finds the first dependency that is not met, and names it by the code
+// that is shown for it. Its own dependencies need no look: it is unknown
+// itself while they are not met.
+func waitFor(rule Rule, made map[failure.Code]contract.Check) (finding, bool) {
+	for _, code := range rule.DependsOn {
+		if dep := made[code]; dep.State != contract.Pass && dep.State != contract.Warn {
 			is := "fails"
-			if state != contract.Fail {
+			if dep.State != contract.Fail {
 				is = "is not known"
 			}
-			return unknown(fmt.Sprintf("waits for %s (“%s”), which %s", dep, entry.Title, is)), true
+			if dep.Code != string(code) { // its title says what is the matter
+				return waits(fmt.Sprintf("waits for %s (“%s”)", dep.Code, dep.Title)), true
+			}
+			return waits(fmt.Sprintf("waits for %s (“%s”), which %s", dep.Code, dep.Title, is)), true
 		}
 	}
 	return finding{}, false

@@ -99,6 +99,10 @@ func TestEachFindingHasItsState(t *testing.T) {
 		{"driver of a physical reader", func(*health.Facts) {}, inReader, failure.ReaderDriver, contract.Unknown, "which driver"},
 		{"reader in error", read(func(r *contract.Reader) { r.Condition = contract.Unavailable }), inReader, failure.ReaderDriver, contract.Fail, "error"},
 		{"virtual reader", read(func(r *contract.Reader) { r.Origin = contract.Virtual }), inReader, failure.ReaderDriver, contract.Pass, "virtual"},
+		{"empty virtual reader", read(func(r *contract.Reader) { r.Condition, r.Origin = contract.Empty, contract.Virtual }), inReader, failure.CardPresent, contract.Unknown, "is empty"},
+		{"only empty virtual readers", func(f *health.Facts) {
+			f.Readers[0].Condition, f.Readers[0].Origin, f.Cards = contract.Empty, contract.Virtual, nil
+		}, machine, failure.CardPresent, contract.Warn, "virtual"},
 		{"empty reader beside others", read(func(r *contract.Reader) { r.Condition = contract.Empty }), inReader, failure.CardPresent, contract.Warn, "empty"},
 
 		{"card", func(*health.Facts) {}, machine, failure.CardPresent, contract.Pass, "1 card"},
@@ -230,6 +234,8 @@ func TestWhatDependsOnSomethingBrokenIsUnknownAndSaysWhatItWaitsFor(t *testing.T
 	down.Sources[0].State = "down"
 	mute := world()
 	mute.Cards[0].Condition = contract.Mute
+	busy := world()
+	busy.Keys[0].Condition, busy.Keys[0].Info = contract.InUse, nil
 	u2f := world()
 	u2f.Keys[0].Info.FIDO2 = false
 	tests := []struct {
@@ -245,7 +251,10 @@ func TestWhatDependsOnSomethingBrokenIsUnknownAndSaysWhatItWaitsFor(t *testing.T
 			failure.CardPresent: "pcsc", failure.CardBlank: "CARD_PRESENT", failure.CertValid: "CARD_PRESENT", failure.PINRetries: "CARD_PRESENT",
 		}},
 		{"mute card", mute, func(r health.Report) []contract.Check { return r.Authenticators["a"] }, map[failure.Code]string{
-			failure.CardSeries: "CARD_PRESENT", failure.CertIssuerEnv: "CARD_PRESENT", failure.EnvUUID: "CARD_PRESENT",
+			failure.CardSeries: "CARD_MUTE", failure.CertIssuerEnv: "CARD_MUTE", failure.EnvUUID: "CARD_MUTE", failure.CertValid: "CARD_MUTE", failure.PINRetries: "CARD_MUTE",
+		}},
+		{"busy key", busy, func(r health.Report) []contract.Check { return r.Authenticators["k"] }, map[failure.Code]string{
+			failure.KeyFIDO2: "KEY_BUSY", failure.KeyCCID: "KEY_BUSY",
 		}},
 		{"U2F key", u2f, func(r health.Report) []contract.Check { return r.Authenticators["k"] }, map[failure.Code]string{
 			failure.KeyPINSet: "KEY_FIDO2", failure.KeyPINRetries: "KEY_FIDO2", failure.KeyRegistered: "KEY_FIDO2",
@@ -258,6 +267,8 @@ func TestWhatDependsOnSomethingBrokenIsUnknownAndSaysWhatItWaitsFor(t *testing.T
 			for code, waits := range tt.waits {
 				if c := check(t, checks, code); c.State != contract.Unknown || !strings.Contains(c.Evidence, "waits for") || !strings.Contains(c.Evidence, waits) {
 					t.Errorf("%s is %s (%q), want unknown, waiting for %s", code, c.State, c.Evidence, waits)
+				} else if c.Remedy != "" || c.NHSCode != "" {
+					t.Errorf("%s only waits for %s, and says %q (%s)", code, waits, c.Remedy, c.NHSCode)
 				}
 			}
 		})
@@ -292,6 +303,10 @@ func TestNoCheckIsWithoutWords(t *testing.T) {
 				t.Errorf("seed %d: %s has the title %q", seed, c.Code, c.Title)
 			case c.State == contract.Pass && c.Remedy != "":
 				t.Errorf("seed %d: %s passes with a remedy", seed, c.Code)
+			case waits(c):
+				if c.Remedy != "" || c.NHSCode != "" {
+					t.Errorf("seed %d: %s only waits, with the remedy %q", seed, c.Code, c.Remedy)
+				}
 			case c.State != contract.Pass && (c.Remedy == "" || c.Remedy != entry.Remedy || c.NHSCode != entry.NHSCode):
 				t.Errorf("seed %d: %s is %s with the remedy %q", seed, c.Code, c.State, c.Remedy)
 			case c.ObservedAt.IsZero():
@@ -303,6 +318,55 @@ func TestNoCheckIsWithoutWords(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func waits(c contract.Check) bool {
+	return c.State == contract.Unknown && strings.HasPrefix(c.Evidence, "waits for ")
+}
+
+// TestWhatACheckWaitsForIsShown: it names a code that stands before it and is
+// not met, or a source.
+func TestWhatACheckWaitsForIsShown(t *testing.T) {
+	t.Parallel()
+	waited := 0
+	for seed := range uint64(3000) {
+		r := health.Judge(anything(seed), noon)
+		lists := [][]contract.Check{r.Machine}
+		for _, checks := range r.Authenticators {
+			lists = append(lists, checks)
+		}
+		for _, checks := range lists {
+			unmet := map[string]bool{"the": true} // source
+			for _, c := range checks {
+				if waits(c) {
+					if waited++; !unmet[strings.Fields(c.Evidence)[2]] {
+						t.Fatalf("seed %d: %s %q, and nothing shows that", seed, c.Code, c.Evidence)
+					}
+				}
+				if c.State != contract.Pass && c.State != contract.Warn {
+					unmet[c.Code] = true
+				}
+			}
+		}
+	}
+	if waited < 1000 {
+		t.Errorf("only %d checks waited: this test proves little", waited)
+	}
+}
+
+// TestACauseIsSaidOnce: what the system said comes last, if it says more.
+func TestACauseIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	facts := world()
+	facts.Cards[0].Condition, facts.Cards[0].Detail = contract.Hung, "SCardTransmit: no answer within 10s"
+	facts.Keys[0].Condition, facts.Keys[0].Info, facts.Keys[0].Detail = contract.Mute, nil, "the key does not answer"
+	r := health.Judge(facts, noon)
+	if c := check(t, r.Authenticators["a"], failure.CardHung); c.Evidence != "the card stopped answering: SCardTransmit: no answer within 10s" {
+		t.Errorf("%q", c.Evidence)
+	}
+	if c := check(t, r.Authenticators["k"], failure.KeyMute); c.Evidence != "the key does not answer" {
+		t.Errorf("%q", c.Evidence)
 	}
 }
 

@@ -42,17 +42,17 @@ func keyAnswers(s subject) finding {
 		return unknown("the key is there and was not read yet").as(failure.NotRead)
 	case contract.InUse:
 		if k.Info == nil {
-			return unknown("another program has the key" + detail(k.Detail)).as(word(failure.KeyBusy))
+			return unknown(because("another program has the key", k.Detail)).as(word(failure.KeyBusy))
 		}
-		return warn("another program has the key" + detail(k.Detail)).as(word(failure.KeyBusy))
+		return warn(because("another program has the key", k.Detail)).as(word(failure.KeyBusy))
 	case contract.Forbidden:
-		return fail("this process may not open the key" + detail(k.Detail)).as(word(failure.KeyForbidden))
+		return fail(because("this process may not open the key", k.Detail)).as(word(failure.KeyForbidden))
 	case contract.Mute, contract.Hung:
-		return fail("the key does not answer" + detail(k.Detail)).as(word(failure.KeyMute))
+		return fail(because("the key does not answer", k.Detail)).as(word(failure.KeyMute))
 	case contract.Empty:
 		return fail("the key was unplugged").as(word(failure.KeyGone))
 	}
-	return fail("the key does not answer as it must" + detail(k.Detail)).as(word(failure.KeyUnreadable))
+	return fail(because("the key does not answer as it must", k.Detail)).as(word(failure.KeyUnreadable))
 }
 
 func keyFIDO2(s subject) finding {

@@ -74,9 +74,9 @@ func ofSource(f *Facts, name, what string, check failure.Code, kind contract.Kin
 		if check != failure.PCSCService {
 			usual = "" // the other source says it already
 		}
-		found = unknown("the daemon does not use the " + what + " of this machine" + detail(s.Detail)).as(said(s.Code, check, kind, usual))
+		found = unknown(because("the daemon does not use the "+what+" of this machine", s.Detail)).as(said(s.Code, check, kind, usual))
 	case s.State == "down":
-		found = fail("the daemon cannot reach the " + what + detail(s.Detail)).as(said(s.Code, check, kind, ""))
+		found = fail(because("the daemon cannot reach the "+what, s.Detail)).as(said(s.Code, check, kind, ""))
 	default:
 		found = unknown("the daemon has not looked at the " + what + " yet")
 	}
@@ -129,9 +129,12 @@ func readerPresent(s subject) finding {
 }
 
 func cardPresent(s subject) finding {
-	var answering, virtual int
+	var answering, virtual, physical int
 	var silent []string
 	for _, r := range s.facts.Readers {
+		if r.Origin == contract.Physical {
+			physical++
+		}
 		switch r.Condition {
 		case contract.Empty, contract.Unavailable, contract.Forbidden:
 		case contract.Ready, contract.Present, contract.InUse:
@@ -151,6 +154,8 @@ func cardPresent(s subject) finding {
 		return fail("a card is there but does not answer as it must, in " + strings.Join(silent, ", "))
 	case virtual > 0:
 		return warn("only virtual cards")
+	case physical == 0 && len(s.facts.Readers) > 0:
+		return warn("no card in any of the virtual readers")
 	}
 	return fail("no card in any of " + count(len(s.facts.Readers), "reader"))
 }

@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"authbridge/agent/contract"
@@ -23,7 +24,7 @@ func readerDriver(s subject) finding {
 	r := s.reader
 	switch {
 	case r.Condition == contract.Unavailable:
-		return fail("the reader is in error" + detail(r.Detail))
+		return fail(because("the reader is in error", r.Detail))
 	case r.Origin != contract.Physical:
 		return pass("a virtual reader needs no driver")
 	}
@@ -39,9 +40,13 @@ func readerCard(s subject) finding {
 	}
 	switch r.Condition {
 	case contract.Empty:
+		if r.Origin != contract.Physical {
+			// There are as many as anybody wants: nothing is missing.
+			return waits("waits for a card: the virtual reader is empty")
+		}
 		return warn("the reader is empty")
 	case contract.Unavailable, contract.Forbidden:
-		return unknown("the reader is " + string(r.Condition) + detail(r.Detail))
+		return unknown(because("the reader is "+string(r.Condition), r.Detail))
 	}
 	return cardCondition(r.Condition, r.Code, r.Detail)
 }
@@ -52,7 +57,7 @@ func whileDown(f *Facts, name string) (finding, bool) {
 	if !ok || s.State == "up" || s.State == "starting" {
 		return finding{}, false
 	}
-	return unknown(fmt.Sprintf("waits for the source %s, which is %s", s.Name, s.State)), true
+	return waits(fmt.Sprintf("waits for the source %s, which is %s", s.Name, s.State)), true
 }
 
 // cardCondition judges a card that is in a reader. code and text are the
@@ -67,20 +72,22 @@ func cardCondition(c contract.Condition, code, text string) finding {
 	case contract.Present:
 		return unknown("the card is there and was not read yet").as(failure.NotRead)
 	case contract.InUse:
-		return warn("another program has the card" + detail(text)).as(word(failure.CardInUse))
+		return warn(because("another program has the card", text)).as(word(failure.CardInUse))
 	case contract.Mute:
-		return fail("the card does not answer its reader" + detail(text)).as(word(failure.CardMute))
+		return fail(because("the card does not answer its reader", text)).as(word(failure.CardMute))
 	case contract.Hung:
-		return fail("the card stopped answering" + detail(text)).as(word(failure.CardHung))
+		return fail(because("the card stopped answering", text)).as(word(failure.CardHung))
 	case contract.Empty:
 		return fail("the card was taken out").as(word(failure.CardGone))
 	}
-	return fail("the card does not answer as it must" + detail(text)).as(word(failure.CardUnreadable))
+	return fail(because("the card does not answer as it must", text)).as(word(failure.CardUnreadable))
 }
 
-func detail(text string) string {
-	if text == "" {
-		return ""
+// because says a cause in plain words, then what the system said of it, unless
+// that is the same.
+func because(cause, detail string) string {
+	if detail == "" || strings.Contains(cause, detail) {
+		return cause
 	}
-	return ": " + text
+	return cause + ": " + detail
 }

@@ -49,6 +49,9 @@ type subject struct {
 type finding struct {
 	state    contract.CheckState
 	evidence string
+	// waits: it means nothing while something else, which has a check of its
+	// own with the remedy, is not as it must be.
+	waits bool
 	// code stands in for the rule's own, where a condition has a code with
 	// words of its own: CARD_MUTE for CARD_PRESENT.
 	code failure.Code
@@ -63,6 +66,13 @@ func warn(evidence string) finding { return finding{state: contract.Warn, eviden
 func fail(evidence string) finding { return finding{state: contract.Fail, evidence: evidence} }
 func unknown(evidence string) finding {
 	return finding{state: contract.Unknown, evidence: evidence}
+}
+
+// waits is unknown for want of something else.
+func waits(evidence string) finding {
+	f := unknown(evidence)
+	f.waits = true
+	return f
 }
 
 // as gives the finding the code and words of a condition.

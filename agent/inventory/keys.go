@@ -170,7 +170,7 @@ func (k *Keys) authenticator(s fido.KeyState, id string) contract.Authenticator 
 		a.ObservedAt = s.TriedAt
 	}
 	if s.Err != nil {
-		a.Detail = s.Err.Error()
+		a.Detail = detailOf(s.Err)
 	}
 	if s.Info != nil {
 		a.AAGUID = s.Info.AAGUID.String()

@@ -209,7 +209,7 @@ func (s *slot) done(reading *health.Card, err error, at time.Time) {
 	if o.condition == "" || o.gone && s.failed == 1 {
 		return // the watch is about to say so
 	}
-	s.set(o.condition, o.code, err.Error())
+	s.set(o.condition, o.code, detailOf(err))
 	s.note()
 }
 
