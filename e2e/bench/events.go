@@ -56,9 +56,10 @@ func (b *bench) events(h *harness) {
 		Ratio: ratio(slow.verdict.p50(), slow.raw.p50()), Met: met(quotient(slow.verdict.p50(), slow.raw.p50()) <= 1.2),
 	})
 	b.add(row{
-		What: "the same, each APDU 0 ms", Goal: "no card is as fast",
+		What: "card inserted → verdict, each APDU 0 ms", Goal: "raw APDUs' own time × 1.2",
 		Measured: fast.verdict.String(), Peers: fmt.Sprintf("the same %d APDUs as bare PC/SC calls %s", fast.apdus, fast.raw),
 		Ratio: fmt.Sprintf("%s, or + %s ms", ratio(fast.verdict.p50(), fast.raw.p50()), ms(fast.verdict.p50()-fast.raw.p50())),
+		Met:   met(quotient(fast.verdict.p50(), fast.raw.p50()) <= 1.2),
 	})
 }
 

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -14,12 +12,12 @@ import (
 
 // machine is what the figures are of.
 type machine struct {
-	cpu, kernel, system, version string
-	cores                        int
-	at                           time.Time
+	cpu, kernel, system, load string
+	cores                     int
+	at                        time.Time
 }
 
-func thisMachine(ctx context.Context, authbridge string) machine {
+func thisMachine() machine {
 	m := machine{cpu: "unknown CPU", cores: runtime.NumCPU(), at: time.Now()}
 	for line := range strings.Lines(slurp("/proc/cpuinfo")) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
@@ -33,14 +31,18 @@ func thisMachine(ctx context.Context, authbridge string) machine {
 			m.system = strings.Trim(value, `"`)
 		}
 	}
-	out, _ := exec.CommandContext(ctx, authbridge, "version").Output()
-	m.version, _, _ = strings.Cut(strings.TrimSpace(string(out)), "\n")
+	m.load = firstField(slurp("/proc/loadavg"))
 	return m
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s, %d cores, Linux %s, %s, %s, %s, load %s.", m.cpu, m.cores, m.kernel, m.system, runtime.Version(),
-		m.at.Format(time.DateOnly), strings.Join(strings.Fields(slurp("/proc/loadavg"))[:2], " "))
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s, %s, %s, load %s at the start.", m.cpu, m.cores, m.kernel, m.system, runtime.Version(),
+		m.at.Format(time.DateOnly), m.load)
+}
+
+func firstField(text string) string {
+	field, _, _ := strings.Cut(text, " ")
+	return field
 }
 
 func slurp(path string) string {

@@ -99,7 +99,7 @@ func run() error {
 	defer func() { _ = os.RemoveAll(b.dir) }()
 
 	began := time.Now()
-	m := thisMachine(ctx, b.authbridge)
+	m := thisMachine()
 	b.say("%s", m)
 	for _, p := range parts() {
 		if *only == "" || strings.Contains(","+*only+",", ","+p.name+",") {
