@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -56,9 +57,32 @@ func (s *screen) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// line writes one line as it is.
+// line writes one line.
 func (s *screen) line(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.w, format+"\n", args...)
+	_, _ = fmt.Fprintln(s.w, tame(fmt.Sprintf(format, args...)))
+}
+
+// tame takes out what a terminal would obey, but for our own colours. Names
+// come from cards, keys and readers, and a hostile one may be called anything.
+func tame(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == '\x1b' && ours(text[i:]), r == '\n', r != utf8.RuneError && unicode.IsPrint(r):
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// ours is whether a text begins with a sequence that paint writes.
+func ours(text string) bool {
+	for _, colour := range [...]string{red, green, yellow, faint, bold, "0"} {
+		if strings.HasPrefix(text, "\x1b["+colour+"m") {
+			return true
+		}
+	}
+	return false
 }
 
 // text writes words wrapped to the width, each line after the first indented
