@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // TestStories runs the command line as people do: each file of testdata is a
 // story. Two commands are ours: exits N COMMAND…, and daemon [FLAG…], which
 // starts a daemon on a free port and waits until it listens; it is stopped by
-// stop, or at the end.
+// halt, or at the end. (stop is a command of testscript itself: it ends the story.)
 func TestStories(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -47,7 +47,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"daemon": startDaemon,
-			"stop":   stopDaemon,
+			"halt":   stopDaemon,
 		},
 	})
 }
