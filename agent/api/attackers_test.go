@@ -40,6 +40,7 @@ func rows() map[string]row {
 		"DELETE /v1/virtual/cards/{name}":          {contract.RightVirtual, "/v1/virtual/cards/r1", "", 200, "remove r1"},
 		"PUT /v1/virtual/cards/{name}/faults":      {contract.RightVirtual, "/v1/virtual/cards/r1/faults", `[{"name":"mute"}]`, 200, "faults smartcard r1 [{Name:mute"},
 		"POST /v1/virtual/cards/{name}/swap":       {contract.RightVirtual, "/v1/virtual/cards/r1/swap", `{}`, 200, "swap r1 {"},
+		"DELETE /v1/virtual/devices/{name}":        {contract.RightVirtual, "/v1/virtual/devices/k1", "", 204, "delete k1"},
 		"POST /v1/virtual/keys":                    {contract.RightVirtual, "/v1/virtual/keys", `{"name":"k1"}`, 201, "plug {Name:k1"},
 		"DELETE /v1/virtual/keys/{name}":           {contract.RightVirtual, "/v1/virtual/keys/k1", "", 200, "unplug k1"},
 		"PUT /v1/virtual/keys/{name}/faults":       {contract.RightVirtual, "/v1/virtual/keys/k1/faults", `[]`, 200, "faults security-key k1 []"},

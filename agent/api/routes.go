@@ -70,11 +70,12 @@ func routes() []route {
 		{method: get, path: "/v1/virtual", right: contract.RightVirtual, id: "list-virtual", summary: "All virtual cards and keys", mount: on((*Server).listVirtual)},
 		{method: post, path: "/v1/virtual/cards", right: contract.RightVirtual, id: "insert-card", summary: "Insert a virtual card", status: http.StatusCreated, mount: on((*Server).insertCard)},
 		{method: del, path: "/v1/virtual/cards/{name}", right: contract.RightVirtual, id: "remove-card", summary: "Pull a virtual card out of its reader", mount: on((*Server).removeCard)},
-		{method: put, path: "/v1/virtual/cards/{name}/faults", right: contract.RightVirtual, id: "set-card-faults", summary: "Script the failures of a virtual card; an empty list ends them", mount: on((*Server).setCardFaults)},
+		{method: put, path: "/v1/virtual/cards/{name}/faults", right: contract.RightVirtual, id: "set-card-faults", summary: "Script the failures of a virtual card; an empty list ends them; the card is read anew, and where only another insertion shows it the answer says reinsert", mount: on((*Server).setCardFaults)},
 		{method: post, path: "/v1/virtual/cards/{name}/swap", right: contract.RightVirtual, id: "swap-card", summary: "Swap a virtual card for another at once", mount: on((*Server).swapCard)},
+		{method: del, path: "/v1/virtual/devices/{name}", right: contract.RightVirtual, id: "delete-device", summary: "Delete a virtual reader or key, plugged in or not; a card stays its user's", status: http.StatusNoContent, mount: on((*Server).deleteDevice)},
 		{method: post, path: "/v1/virtual/keys", right: contract.RightVirtual, id: "plug-key", summary: "Plug a virtual key in", status: http.StatusCreated, mount: on((*Server).plugKey)},
 		{method: del, path: "/v1/virtual/keys/{name}", right: contract.RightVirtual, id: "unplug-key", summary: "Unplug a virtual key", mount: on((*Server).unplugKey)},
-		{method: put, path: "/v1/virtual/keys/{name}/faults", right: contract.RightVirtual, id: "set-key-faults", summary: "Script the failures of a virtual key; an empty list ends them", mount: on((*Server).setKeyFaults)},
+		{method: put, path: "/v1/virtual/keys/{name}/faults", right: contract.RightVirtual, id: "set-key-faults", summary: "Script the failures of a virtual key; an empty list ends them; the key is read anew", mount: on((*Server).setKeyFaults)},
 		{method: post, path: "/v1/virtual/keys/{name}/touch", right: contract.RightVirtual, id: "touch-key", summary: "Touch a virtual key", status: http.StatusNoContent, mount: on((*Server).touchKey)},
 	}
 }

@@ -37,5 +37,7 @@ type Virtual interface {
 	Plug(ctx context.Context, key contract.VirtualPlug) (contract.VirtualDevice, error)
 	Unplug(ctx context.Context, name string) (contract.VirtualDevice, error)
 	Touch(ctx context.Context, name string) error
+	// Delete takes a reader or key away for good.
+	Delete(ctx context.Context, name string) error
 	SetFaults(ctx context.Context, kind contract.Kind, name string, faults []contract.Fault) (contract.VirtualDevice, error)
 }

@@ -97,6 +97,14 @@ func (s *Server) touchKey(ctx context.Context, in *orderInput) (*struct{}, error
 	return nil, v.Touch(ctx, in.Name)
 }
 
+func (s *Server) deleteDevice(ctx context.Context, in *orderInput) (*struct{}, error) {
+	v, err := s.virtual()
+	if err != nil {
+		return nil, err
+	}
+	return nil, v.Delete(ctx, in.Name)
+}
+
 type faultsInput struct {
 	DeviceName
 	Body []contract.Fault `maxItems:"16"`

@@ -133,6 +133,8 @@ func TestEveryRouteThroughTheRealServer(t *testing.T) {
 			must(err)
 			_, err = c.UnplugKey(ctx, "k1")
 			must(err)
+			must(c.DeleteDevice(ctx, "k1"))
+			wantProblem(t, c.DeleteDevice(ctx, apitest.Missing), "NOT_FOUND")
 			_, err = c.RemoveCard(ctx, apitest.Missing)
 			wantProblem(t, err, "NOT_FOUND")
 

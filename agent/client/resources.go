@@ -106,6 +106,11 @@ func (c *Client) TouchKey(ctx context.Context, name string) error {
 	return c.do(ctx, http.MethodPost, in("/v1/virtual/keys/%s/touch", name), nil, nil)
 }
 
+// DeleteDevice takes a virtual reader or key away for good.
+func (c *Client) DeleteDevice(ctx context.Context, name string) error {
+	return c.do(ctx, http.MethodDelete, in("/v1/virtual/devices/%s", name), nil, nil)
+}
+
 // SetCardFaults scripts the failures of a virtual card; none ends them.
 func (c *Client) SetCardFaults(ctx context.Context, name string, faults ...contract.Fault) (contract.VirtualDevice, error) {
 	return c.device(ctx, http.MethodPut, in("/v1/virtual/cards/%s/faults", name), append([]contract.Fault{}, faults...))

@@ -20,6 +20,8 @@ type VirtualDevice struct {
 	PINTries uint64 `json:"pin_tries"`
 	// Authenticator is its id in the inventory, once it was read.
 	Authenticator string `json:"authenticator,omitempty"`
+	// Reinsert is in the answer to new faults.
+	Reinsert bool `json:"reinsert,omitempty" doc:"the faults just set or cleared show only once the device is taken out and put in again"`
 }
 
 // Fault is a scripted failure of a virtual authenticator.
@@ -38,7 +40,7 @@ type Fault struct {
 // VirtualInsert makes a virtual card and puts it into a reader, or puts an
 // existing one (same name) back in.
 type VirtualInsert struct {
-	Name string `json:"name,omitempty" doc:"of the virtual reader; absent: the first free one"`
+	Name string `json:"name,omitempty" doc:"of the virtual reader; absent or empty: the first that is empty and has no faults, or a new one"`
 	User string `json:"user,omitempty" pattern:"^[0-9]{12}$"`
 	// PCSCD plugs it into the real pcscd through vpcd.
 	PCSCD bool `json:"pcscd,omitempty"`
@@ -49,7 +51,7 @@ type VirtualInsert struct {
 
 // VirtualPlug makes a virtual key and plugs it in, or plugs an existing one.
 type VirtualPlug struct {
-	Name string `json:"name,omitempty"`
+	Name string `json:"name,omitempty" doc:"of the key; absent or empty: the first that is unplugged and has no faults, or a new one"`
 	// UHID plugs it into the kernel.
 	UHID   bool    `json:"uhid,omitempty"`
 	Touch  string  `json:"touch,omitempty" enum:"auto,command,never"`

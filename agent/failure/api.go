@@ -16,6 +16,7 @@ const (
 	TooManyStreams       Code = "TOO_MANY_STREAMS"
 	DiskFull             Code = "DISK_FULL"
 	Internal             Code = "INTERNAL"
+	ShuttingDown         Code = "SHUTTING_DOWN"
 
 	VirtualOff      Code = "VIRTUAL_OFF"
 	VirtualExists   Code = "VIRTUAL_EXISTS"
@@ -87,12 +88,17 @@ func apiEntries() []Entry {
 			Remedy: "Look up the request id in the daemon's log and report it with `authbridge bundle`.",
 		},
 		{
+			Code: ShuttingDown, Title: "The daemon is stopping", Status: 503,
+			Remedy: "Ask again once the daemon has been started again.",
+			Spec:   "RFC 9110, 15.6.4",
+		},
+		{
 			Code: VirtualOff, Title: "Virtual authenticators are off", Status: 409,
 			Remedy: "Start the daemon with `--virtual on` to use virtual authenticators.",
 		},
 		{
-			Code: VirtualExists, Title: "A virtual device of this name is in place already", Status: 409,
-			Remedy: "Remove the virtual device of that name first, or choose another name.",
+			Code: VirtualExists, Title: "The virtual device is in place already", Status: 409,
+			Remedy: "Remove the virtual device that the detail names first, or choose another name or user.",
 		},
 		{
 			Code: VirtualState, Title: "The virtual device is not in the right state", Status: 409,

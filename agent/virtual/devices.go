@@ -59,6 +59,10 @@ type Config struct {
 	// Snapshot is the newest of the inventory, to tell which authenticator a
 	// device became; nil tells nothing.
 	Snapshot func() *contract.Snapshot
+	// Reread asks for a fresh read of an authenticator, or of the card in a
+	// reader, by its id in the Snapshot, so that new faults are seen in
+	// moments; nil leaves them to the next read.
+	Reread func(id string) error
 	// Log gets what happens in the background; nil is none.
 	Log logrus.FieldLogger
 
@@ -198,7 +202,7 @@ func (d *Devices) hold(ctx context.Context, name id, create bool) (*device, func
 		if dev == nil && create {
 			if other := d.alike(name); other != "" {
 				d.mu.Unlock()
-				return nil, nil, &failure.Error{Code: failure.VirtualExists, Field: "body.name", Detail: "there is " + other + ", which only capital letters tell apart"}
+				return nil, nil, &failure.Error{Code: failure.VirtualExists, Field: "body.name", Detail: other}
 			}
 			dev = newDevice(name)
 			dev.fresh = true
@@ -246,7 +250,7 @@ func (d *Devices) holdUnplugged(ctx context.Context, name id) (*device, func(), 
 }
 
 func stopping() error {
-	return &failure.Error{Code: failure.VirtualState, Detail: "the daemon is stopping"}
+	return &failure.Error{Code: failure.ShuttingDown}
 }
 
 // change edits what the lock guards.
@@ -351,14 +355,11 @@ func (d *Devices) identify(list []contract.VirtualDevice) {
 }
 
 // authenticatorOf finds a device in a snapshot: a card by its reader, a key by
-// its product string, which has its name. A card in pcscd is in a reader that
-// pcscd named, and is not found.
+// its product string, which has its name.
 func authenticatorOf(s *contract.Snapshot, v *contract.VirtualDevice) string {
 	if v.Kind == contract.Smartcard {
-		for i := range s.Readers {
-			if r := &s.Readers[i]; r.Origin == contract.Virtual && r.Name == v.Name && v.Where == inProcess {
-				return r.Card
-			}
+		if r := readerOf(s, v); r != nil {
+			return r.Card
 		}
 		return ""
 	}
@@ -368,6 +369,17 @@ func authenticatorOf(s *contract.Snapshot, v *contract.VirtualDevice) string {
 		}
 	}
 	return ""
+}
+
+// readerOf finds a virtual reader in a snapshot. A card in pcscd is in a reader
+// that pcscd named, and is not found.
+func readerOf(s *contract.Snapshot, v *contract.VirtualDevice) *contract.Reader {
+	for i := range s.Readers {
+		if r := &s.Readers[i]; r.Origin == contract.Virtual && r.Name == v.Name && v.Where == inProcess {
+			return r
+		}
+	}
+	return nil
 }
 
 func productOf(key string) string { return "authbridge virtual key " + key }

@@ -126,6 +126,50 @@ func TestWithoutANameTheFirstFreeReaderIsTaken(t *testing.T) {
 	if k := must(t)(d.Plug(soon(t), contract.VirtualPlug{})); k.Name != "virtual-key-2" {
 		t.Errorf("%+v", k)
 	}
+	// One that was told to fail is for who asks for it by name.
+	must(t)(d.Remove(soon(t), second.Name))
+	must(t)(d.SetFaults(soon(t), contract.Smartcard, second.Name, []contract.Fault{{Name: "mute"}}))
+	if fresh := must(t)(d.Insert(soon(t), contract.VirtualInsert{})); fresh.Name != "virtual-reader-4" || len(fresh.Faults) != 0 {
+		t.Errorf("%+v, want a reader without faults", fresh)
+	}
+	if broken := must(t)(d.Insert(soon(t), contract.VirtualInsert{Name: second.Name})); len(broken.Faults) != 1 {
+		t.Errorf("%+v, want its faults", broken)
+	}
+}
+
+func TestReadersAndKeysShareTheirNames(t *testing.T) {
+	t.Parallel()
+	d := begin(t, virtual.Config{})
+	_, err := d.Insert(soon(t), contract.VirtualInsert{Name: virtual.DefaultKey})
+	wantCode(t, err, failure.VirtualExists, "body.name")
+	_, err = d.Plug(soon(t), contract.VirtualPlug{Name: strings.ToUpper(virtual.DefaultReader)})
+	wantCode(t, err, failure.VirtualExists, "body.name")
+	// A generated name makes room too.
+	must(t)(d.Insert(soon(t), contract.VirtualInsert{Name: "virtual-key-2"}))
+	if k := must(t)(d.Plug(soon(t), contract.VirtualPlug{})); k.Name != "virtual-key-3" {
+		t.Errorf("%+v", k)
+	}
+}
+
+func TestADeletedDeviceDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	keep, dir := &memory{}, t.TempDir()
+	first := begin(t, virtual.Config{Dir: dir, Memory: keep})
+	for _, name := range []string{virtual.DefaultReader, virtual.DefaultKey} {
+		if err := first.Delete(soon(t), name); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, first.Delete(soon(t), name), failure.NotFound, "path.name")
+	}
+	if there, _ := cardIn(t, first, virtual.DefaultReader); there || len(onBus(t, first)) != 0 {
+		t.Error("it is there still")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if list := begin(t, virtual.Config{Dir: dir, Memory: keep}).List(); len(list) != 0 {
+		t.Errorf("after a restart %+v", list)
+	}
 }
 
 func TestACardKeepsItsTriesOutsideTheReader(t *testing.T) {
@@ -464,7 +508,7 @@ func TestARestartBringsBackWhatWasThere(t *testing.T) {
 	must(t)(first.Insert(soon(t), contract.VirtualInsert{Name: "left", User: amy, Faults: []contract.Fault{{Name: "cert-expired"}}}))
 	must(t)(first.Plug(soon(t), contract.VirtualPlug{Name: "spare", Touch: "command"}))
 	must(t)(first.SetFaults(soon(t), contract.SecurityKey, "spare", []contract.Fault{{Name: "busy"}}))
-	if err := first.Delete(soon(t), contract.SecurityKey, virtual.DefaultKey); err != nil {
+	if err := first.Delete(soon(t), virtual.DefaultKey); err != nil {
 		t.Fatal(err)
 	}
 	transmit(t, first, "left", []byte{0x00, 0xA4, 0x04, 0x00, 0x05, 0xA0, 0x00, 0x00, 0x03, 0x08, 0x00})
@@ -605,7 +649,7 @@ func TestOrdersFromAllSides(t *testing.T) {
 				_, errRemove := d.Remove(ctx, reader)
 				_, errPlug := d.Plug(ctx, contract.VirtualPlug{Name: key})
 				_, errUnplug := d.Unplug(ctx, key)
-				errDelete := d.Delete(ctx, contract.SecurityKey, key)
+				errDelete := d.Delete(ctx, key)
 				for _, err := range []error{errInsert, errFaults, errSwap, errRemove, errPlug, errUnplug, errDelete} {
 					if code := failure.CodeOf(err); err != nil && !slices.Contains([]failure.Code{failure.VirtualExists, failure.VirtualState, failure.NotFound}, code) {
 						t.Errorf("%v", err)
@@ -664,6 +708,10 @@ func TestAfterTheEndNothingIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := d.Insert(soon(t), contract.VirtualInsert{})
-	wantCode(t, err, failure.VirtualState, "")
-	wantCode(t, d.Delete(soon(t), contract.SecurityKey, virtual.DefaultKey), failure.VirtualState, "")
+	if failure.CodeOf(err) != failure.ShuttingDown {
+		t.Errorf("%v", err)
+	}
+	if err := d.Delete(soon(t), virtual.DefaultKey); failure.CodeOf(err) != failure.ShuttingDown {
+		t.Errorf("%v", err)
+	}
 }

@@ -76,69 +76,6 @@ func (d *Devices) Touch(ctx context.Context, name string) error {
 	}
 }
 
-// SetFaults replaces the faults of a device; none clears them. They take effect
-// at once.
-func (d *Devices) SetFaults(ctx context.Context, kind contract.Kind, name string, faults []contract.Fault) (contract.VirtualDevice, error) {
-	dev, release, err := d.hold(ctx, id{kind, name}, false)
-	if err != nil {
-		return contract.VirtualDevice{}, err
-	}
-	defer release()
-	want := dev.record
-	want.Faults = append([]contract.Fault(nil), faults...)
-	switch kind {
-	case contract.Smartcard:
-		translated, err := cardFaults(faults, "body")
-		if err != nil {
-			return contract.VirtualDevice{}, err
-		}
-		if dev.card != nil {
-			if err := dev.card.SetFaults(translated...); err != nil {
-				return contract.VirtualDevice{}, bad("body", err.Error())
-			}
-		}
-	default:
-		translated, err := keyFaults(faults, "body")
-		if err != nil {
-			return contract.VirtualDevice{}, err
-		}
-		if dev.key != nil {
-			if err := dev.key.SetFaults(translated...); err != nil {
-				return contract.VirtualDevice{}, bad("body", err.Error())
-			}
-		}
-	}
-	d.change(func() { dev.record = want })
-	if err := d.keep(ctx, dev.id, &want); err != nil {
-		return contract.VirtualDevice{}, err
-	}
-	return d.shown(dev), nil
-}
-
-// Delete takes a device away for good, and its key's memory with it. A card
-// stays on the desk: it is its user's.
-func (d *Devices) Delete(ctx context.Context, kind contract.Kind, name string) error {
-	dev, release, err := d.hold(ctx, id{kind, name}, false)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := d.takeOut(dev); err != nil {
-		return err
-	}
-	if kind == contract.Smartcard {
-		d.release(dev, record{})
-		_ = d.bench.RemoveReader(name) // fails if it has none there
-		if dev.card != nil {
-			dev.card.ClearFaults()
-		}
-	} else if err := removeFile(d.keyFile(name)); err != nil {
-		return &failure.Error{Code: failure.StateUnusable, Detail: "the memory of the key cannot be removed", Err: err}
-	}
-	d.change(func() { delete(d.devices, dev.id) })
-	return d.keep(ctx, dev.id, nil)
-}
-
 // unplug takes out what is plugged in and writes that down.
 func (d *Devices) unplug(ctx context.Context, name id, refusal string) (contract.VirtualDevice, error) {
 	dev, release, err := d.hold(ctx, name, false)

@@ -10,14 +10,15 @@ import (
 	"authbridge/agent/contract"
 )
 
-// free is the name of the first device of a kind that is not plugged in, or
-// of a new one.
+// free is the name of the first device of a kind that is not plugged in and has
+// no faults, which would surprise who did not ask for it by name, or of a new
+// one.
 func (d *Devices) free(kind contract.Kind) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var idle []string
 	for name, dev := range d.devices {
-		if name.kind == kind && !dev.plugged() && !dev.record.Plugged {
+		if name.kind == kind && !dev.plugged() && !dev.record.Plugged && len(dev.record.Faults) == 0 {
 			idle = append(idle, name.name)
 		}
 	}
@@ -32,12 +33,17 @@ func (d *Devices) free(kind contract.Kind) string {
 	}
 }
 
-// alike is the name of a device that a file system may take for this one. The
+// alike says which device keeps a new one from this name: readers and keys share
+// their names, and a file system may not tell capital letters. Empty: none. The
 // lock is held.
 func (d *Devices) alike(name id) string {
 	for other := range d.devices {
-		if other.kind == name.kind && other != name && strings.EqualFold(other.name, name.name) {
-			return other.name
+		switch {
+		case other == name || !strings.EqualFold(other.name, name.name):
+		case other.name == name.name:
+			return "there is a virtual " + word(other.kind) + " of this name"
+		default:
+			return "there is the virtual " + word(other.kind) + " " + other.name + ", which only capital letters tell apart"
 		}
 	}
 	return ""

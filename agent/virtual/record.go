@@ -12,6 +12,10 @@ import (
 // bucket is where the records lie in the memory.
 const bucket = "virtual"
 
+// begun is kept once the embedded default was made: who deletes all devices
+// finds none at the next start.
+const begun = "begun"
+
 // record is what is kept of a device over restarts.
 type record struct {
 	Plugged bool             `json:"plugged"`
@@ -49,6 +53,11 @@ func (d *Devices) remember(ctx context.Context) (map[id]record, error) {
 		records[id{contract.Kind(kind), name}] = r
 	}
 	if len(kept) == 0 && !d.config.Empty {
+		if d.config.Memory != nil {
+			if err := d.config.Memory.SetSetting(ctx, bucket, begun, []byte("true")); err != nil {
+				return nil, &failure.Error{Code: failure.StateUnusable, Detail: "what is plugged in cannot be written down", Err: err}
+			}
+		}
 		for name, r := range map[id]record{
 			{contract.Smartcard, DefaultReader}: {Plugged: true, Where: inProcess, User: firstUser},
 			{contract.SecurityKey, DefaultKey}:  {Plugged: true, Where: inProcess},

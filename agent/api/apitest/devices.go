@@ -170,6 +170,12 @@ func (d *Devices) Touch(_ context.Context, name string) error {
 	return err
 }
 
+// Delete notes it.
+func (d *Devices) Delete(_ context.Context, name string) error {
+	_, err := d.order("", name, "delete %s", name)
+	return err
+}
+
 // SetFaults notes it.
 func (d *Devices) SetFaults(_ context.Context, kind contract.Kind, name string, faults []contract.Fault) (contract.VirtualDevice, error) {
 	return d.order(kind, name, "faults %s %s %+v", kind, name, faults)
