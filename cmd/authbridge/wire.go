@@ -125,7 +125,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 }
 
 // saveMemory collects garbage twice as often: 1 MB less at rest and 2 MB after
-// many calls, at no latency that can be measured (docs/performance.md). The
+// many calls, at no latency that showed in the figures (docs/performance.md). The
 // user's own GOGC wins.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
