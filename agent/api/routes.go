@@ -94,7 +94,10 @@ func (r route) operation(schemas huma.Registry) huma.Operation {
 		Description:   "Right: " + string(r.right),
 		DefaultStatus: status,
 		MaxBodyBytes:  maxBody + 1, // the guard has it already
-		Security:      []map[string][]string{{"token": {string(r.right)}}},
+		// So it has no time to wait for it: huma's deadline stays on the
+		// connection, and would end this call and those behind it after 5 s.
+		BodyReadTimeout: -1,
+		Security:        []map[string][]string{{"token": {string(r.right)}}},
 	}
 	if r.media != "" {
 		op.Responses = map[string]*huma.Response{strconv.Itoa(status): {
