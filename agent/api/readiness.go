@@ -50,8 +50,9 @@ func (s *Server) getReadiness(ctx context.Context, in *readinessInput) (*bytesOu
 	return out, nil
 }
 
-// await returns once the answer is ready, the time is up or the daemon stops;
-// the caller then gets the verdict as it is.
+// await returns once the answer is ready or the time is up; the caller then
+// gets the verdict as it is. When the daemon stops it is refused: what it saw
+// last is no answer to "when is it ready".
 func (s *Server) await(ctx context.Context, question contract.Question, wait time.Duration) error {
 	ctx, release, err := s.holds.hold(ctx, callerOf(ctx))
 	if err != nil {
@@ -60,16 +61,19 @@ func (s *Server) await(ctx context.Context, question contract.Question, wait tim
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	// That the time is up, or the daemon stops, is no failure of the question.
-	_, _ = s.config.Inventory.Await(ctx, func(*contract.Snapshot) bool {
+	_, err = s.config.Inventory.Await(ctx, func(*contract.Snapshot) bool {
 		// The newest one, which may be newer than what Await looks at.
 		a, err := s.verdicts.answer(question, s.config.Inventory.View())
 		return err != nil || a.outcome == contract.VerdictReady
 	})
-	if errors.Is(context.Cause(ctx), errRevoked) {
+	switch cause := context.Cause(ctx); {
+	case err == nil: // it is ready
+	case errors.Is(cause, errRevoked):
 		return refuse(failure.Unauthorized, "header.Authorization", errRevoked.Error())
+	case errors.Is(cause, errStopping):
+		return refuse(failure.ShuttingDown, "", "the daemon stopped while the call waited")
 	}
-	return nil
+	return nil // that the time is up is no failure of the question
 }
 
 func parseWait(text string) (time.Duration, error) {

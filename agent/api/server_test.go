@@ -88,12 +88,15 @@ func TestItStopsThoughCallersHoldOn(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop() }()
-	// The waiting caller gets its verdict as it is.
+	// The waiting caller gets no verdict of before.
 	response, err := http.ReadResponse(bufio.NewReader(wait), nil)
-	if err != nil || response.StatusCode != http.StatusOK {
+	if err != nil || response.StatusCode != http.StatusServiceUnavailable {
 		t.Fatalf("the wait: %+v, %v", response, err)
 	}
-	_ = response.Body.Close()
+	said, err := io.ReadAll(response.Body)
+	if _ = response.Body.Close(); err != nil || !strings.Contains(string(said), `"code":"SHUTTING_DOWN"`) || strings.Contains(string(said), "outcome") {
+		t.Fatalf("the wait: %s, %v", said, err)
+	}
 	select {
 	case err := <-stopped:
 		if err != nil {

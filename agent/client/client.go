@@ -110,7 +110,7 @@ func (c *Client) open(ctx context.Context, method, path string, header http.Head
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		defer response.Body.Close()
-		return nil, problemIn(response)
+		return nil, c.refusal(problemIn(response))
 	}
 	return response, nil
 }

@@ -296,3 +296,34 @@ func TestACallerThatGivesUpGetsItsOwnError(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// TestAWaitEndsWithTheDaemon: what it saw last is no answer.
+func TestAWaitEndsWithTheDaemon(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	c := overSocket(t, s)
+	type answer struct {
+		verdict contract.Verdict
+		err     error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		v, err := c.Ready(context.Background(), contract.Question{AAL: 3, Target: "mock"}, 5*time.Minute)
+		answered <- answer{v, err}
+	}()
+	for {
+		metrics, err := c.Metrics(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(metrics), "authbridge_http_held_requests 1") {
+			break
+		}
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	a := <-answered
+	if !errors.Is(a.err, client.ErrNotReachable) || !strings.Contains(a.err.Error(), "the daemon stopped while") || a.verdict.Outcome != "" {
+		t.Errorf("%+v, %v", a.verdict, a.err)
+	}
+}

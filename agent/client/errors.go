@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"authbridge/agent/contract"
 )
 
 // ErrNotReachable says that no daemon answers. The error that Is it says where it was
@@ -50,6 +52,23 @@ func (c *Client) notReachable(ctx context.Context, err error) error {
 		}
 	}
 	return &NotReachableError{Address: c.address, Hint: c.hint(), Err: err}
+}
+
+// shuttingDown is the code of a daemon's last answers.
+const shuttingDown = "SHUTTING_DOWN"
+
+// refusal makes a daemon that stops one that is not reachable: in a moment it
+// will not be.
+func (c *Client) refusal(err error) error {
+	var problem *contract.Problem
+	if !errors.As(err, &problem) || problem.Code != shuttingDown {
+		return err
+	}
+	text := problem.Detail
+	if text == "" {
+		text = "the daemon is stopping"
+	}
+	return &NotReachableError{Address: c.address, Hint: c.hint(), Err: errors.New(text)}
 }
 
 func (c *Client) hint() string {
