@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 	retryMost  = 5 * time.Second
 )
 
-// Event is what the stream tells: one of the three.
+// Event is what the stream tells, or what becomes of it: one of these.
 type Event struct {
 	// ID to go on behind, later.
 	ID string
@@ -31,47 +32,110 @@ type Event struct {
 	Truncated bool
 	// Event is one entry of the journal.
 	Event *contract.Event
+	// Lost is why the stream broke off, told once; it is tried for again until
+	// Back is told. What happened in between is told after that.
+	Lost error
+	Back bool
 }
 
 // Events tells what happens, until ctx ends or tell returns an error. From an
 // empty after it begins with a snapshot, else behind that event. A stream that
 // breaks off, also because the daemon restarts, is taken up where it was, so
-// nothing is missed or told twice. It fails at once if no daemon is reachable
-// at first, and when the daemon refuses.
+// nothing is missed or told twice; that it is away and back is told too. It
+// fails at once if no daemon is reachable at first, and when the daemon
+// refuses.
 func (c *Client) Events(ctx context.Context, after string, tell func(Event) error) error {
+	f := &following{after: after, tell: tell}
 	wait := retryFirst
-	for begun := false; ; {
-		told := false
-		err := c.stream(ctx, after, func(e Event) error {
-			if e.ID != "" {
-				after = e.ID
-			}
-			begun, told, wait = true, true, retryFirst
-			return tell(e)
-		})
-		var problem *contract.Problem
-		var usage *UsageError
-		var foreign *ForeignError
-		var end *tellError
-		switch {
-		case errors.As(err, &end):
-			return end.err
-		case ctx.Err() != nil:
+	for {
+		f.heard = false
+		err := c.stream(ctx, f)
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case errors.As(err, &problem) && problem.Status < 500 && (!begun || problem.Status != http.StatusTooManyRequests), errors.As(err, &usage):
-			return err
-		case !begun && (errors.Is(err, ErrNotReachable) || errors.As(err, &foreign)):
-			return err
+		}
+		if end := f.final(err); end != nil {
+			return end
+		}
+		if end := f.lost(err); end != nil {
+			return end
+		}
+		if f.heard {
+			wait = retryFirst
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if !told {
+		if !f.heard {
 			wait = min(2*wait, retryMost)
 		}
 	}
+}
+
+// following is one call of Events, over all its connections.
+type following struct {
+	after  string
+	tell   func(Event) error
+	heard  bool // something, on this connection
+	begun  bool // something, ever
+	linked bool // there is a connection, as far as was told
+	away   bool // that it was lost was told
+}
+
+// final is the error that ends it all, if this one does.
+func (f *following) final(err error) error {
+	var problem *contract.Problem
+	var usage *UsageError
+	var foreign *ForeignError
+	var end *tellError
+	switch {
+	case errors.As(err, &end):
+		return end.err
+	case errors.As(err, &problem) && problem.Status < 500 && (!f.begun || problem.Status != http.StatusTooManyRequests), errors.As(err, &usage):
+		return err
+	case !f.begun && (errors.Is(err, ErrNotReachable) || errors.As(err, &foreign)):
+		return err
+	}
+	return nil
+}
+
+// opened tells that a lost stream is taken up.
+func (f *following) opened() error {
+	f.linked = true
+	if !f.away {
+		return nil
+	}
+	f.away = false
+	if err := f.tell(Event{Back: true}); err != nil {
+		return &tellError{err}
+	}
+	return nil
+}
+
+// lost tells once that the stream broke off.
+func (f *following) lost(why error) error {
+	if !f.linked {
+		return nil
+	}
+	f.linked, f.away = false, true
+	if errors.Is(why, io.EOF) || errors.Is(why, io.ErrUnexpectedEOF) {
+		why = errEnded
+	}
+	return f.tell(Event{Lost: why})
+}
+
+var errEnded = errors.New("the daemon ended the stream")
+
+func (f *following) pass(e Event) error {
+	if e.ID != "" {
+		f.after = e.ID
+	}
+	f.heard, f.begun = true, true
+	if err := f.tell(e); err != nil {
+		return &tellError{err}
+	}
+	return nil
 }
 
 // tellError is an error of the one who is told.
@@ -80,33 +144,34 @@ type tellError struct{ err error }
 func (e *tellError) Error() string { return e.err.Error() }
 
 // stream reads one connection to its end.
-func (c *Client) stream(ctx context.Context, after string, tell func(Event) error) error {
+func (c *Client) stream(ctx context.Context, f *following) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(silence, func() { cancel(fmt.Errorf("nothing was heard for %s", silence)) })
 	defer watchdog.Stop()
 	header := http.Header{"Accept": {"text/event-stream"}}
-	if after != "" {
-		header.Set("Last-Event-Id", after)
+	if f.after != "" {
+		header.Set("Last-Event-Id", f.after)
 	}
 	response, err := c.open(ctx, http.MethodGet, "/v1/events", header, nil)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	return readStream(response.Body, func() { watchdog.Reset(silence) }, func(m message) error {
+	if err := f.opened(); err != nil {
+		return err
+	}
+	err = readStream(response.Body, func() { watchdog.Reset(silence) }, func(m message) error {
 		e, known, err := m.event()
-		if err != nil {
+		if err != nil || !known {
 			return err
 		}
-		if !known {
-			return nil
-		}
-		if err := tell(e); err != nil {
-			return &tellError{err}
-		}
-		return nil
+		return f.pass(e)
 	})
+	if cause := context.Cause(ctx); cause != nil {
+		return cause // why reading failed
+	}
+	return err
 }
 
 // event decodes a message; one of a kind that this version does not know is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -42,7 +43,18 @@ func follow(t *testing.T, c *client.Client, after string) (<-chan client.Event, 
 	return events, ended, cancel
 }
 
+// get is the next thing the daemon says; what becomes of the stream is passed
+// over.
 func get(t *testing.T, events <-chan client.Event) client.Event {
+	t.Helper()
+	for {
+		if e := next(t, events); e.Lost == nil && !e.Back {
+			return e
+		}
+	}
+}
+
+func next(t *testing.T, events <-chan client.Event) client.Event {
 	t.Helper()
 	select {
 	case e := <-events:
@@ -175,11 +187,18 @@ func TestRevokingATokenEndsItsStream(t *testing.T) {
 	if err := overSocket(t, s).RevokeToken(t.Context(), "watcher"); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case err := <-ended:
-		wantProblem(t, err, "UNAUTHORIZED")
-	case <-time.After(time.Minute):
-		t.Fatal("the stream of a revoked token goes on")
+	for late := time.After(time.Minute); ; {
+		select {
+		case e := <-events:
+			if e.Lost == nil {
+				t.Errorf("then %+v", e)
+			}
+		case err := <-ended:
+			wantProblem(t, err, "UNAUTHORIZED")
+			return
+		case <-late:
+			t.Fatal("the stream of a revoked token goes on")
+		}
 	}
 }
 
@@ -213,4 +232,31 @@ func TestABadIdIsRefused(t *testing.T) {
 	if p := wantProblem(t, err, "BAD_REQUEST"); len(p.Fields) != 1 || p.Fields[0].Location != "header.Last-Event-ID" {
 		t.Errorf("fields %+v", p.Fields)
 	}
+}
+
+func TestThatTheDaemonGoesAndComesBackIsToldOnce(t *testing.T) {
+	first := apitest.Start(t, apitest.Options{})
+	events, _, _ := follow(t, overSocket(t, first), "")
+	start(t, events)
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	lost := next(t, events)
+	for lost.Event != nil { // its last ones
+		lost = next(t, events)
+	}
+	if lost.Lost == nil || lost.Lost.Error() == "" || errors.Is(lost.Lost, io.EOF) || lost.ID != "" || lost.Snapshot != nil {
+		t.Fatalf("got %+v, want the reason why it is lost", lost)
+	}
+	// It is tried for more than once meanwhile, which is no news.
+	select {
+	case e := <-events:
+		t.Fatalf("then %+v", e)
+	case <-time.After(500 * time.Millisecond):
+	}
+	apitest.Start(t, apitest.Options{Dir: first.Dir})
+	if e := next(t, events); !e.Back || e.Lost != nil {
+		t.Fatalf("got %+v, want back", e)
+	}
+	start(t, events)
 }
