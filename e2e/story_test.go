@@ -50,7 +50,7 @@ func TestPCSCStory(t *testing.T) {
 	must(t, p.Close())
 	s = b.awaitReader(name, contract.Empty)
 	v = verdict(s)
-	if v.Outcome != contract.VerdictNotReady || !says(v.Checks, failure.CardPresent) {
+	if v.Outcome != contract.VerdictNotReady || !says(v.Checks, failure.NoAuthenticator) {
 		t.Errorf("without it again: %+v", v)
 	}
 

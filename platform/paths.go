@@ -2,6 +2,7 @@ package platform
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -19,11 +20,14 @@ func UserPaths() Paths {
 	return userPaths(runtime.GOOS, os.Getenv, homeDir(), os.Getuid())
 }
 
-// homeDir is the home folder, or the temporary folder where there is none
-// (a container without HOME): a daemon must be able to start there too.
+// homeDir is the home folder, or one below the temporary folder where there is
+// none (a container): a daemon must be able to start there too.
 func homeDir() string {
-	if home, err := os.UserHomeDir(); err == nil {
+	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) {
 		return home
+	}
+	if u, err := user.Current(); err == nil && filepath.IsAbs(u.HomeDir) {
+		return u.HomeDir
 	}
 	return filepath.Join(os.TempDir(), "authbridge-"+strconv.Itoa(os.Getuid()))
 }

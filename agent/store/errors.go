@@ -86,6 +86,9 @@ func kindOf(err error) error {
 	if !errors.As(err, &sqliteErr) {
 		return nil
 	}
+	if sqliteErr.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+		return ErrFull // the -shm file could not be made as large as it must be
+	}
 	switch sqliteErr.Code() & 0xFF {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return ErrCorrupt

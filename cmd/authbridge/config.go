@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"authbridge/platform"
 )
 
 // Config is the configuration file; docs/configuration.md is its reference.
@@ -72,16 +73,19 @@ func (e *ConfigError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// longestConfig is far above what anybody writes.
+const longestConfig = 1 << 20
+
 // loadConfig reads a file strictly over the defaults. places has the place of
 // each key that the file sets. found is false, and the defaults hold, where
 // there is no such file.
 func loadConfig(path string) (c Config, places map[string]string, found bool, err error) {
-	text, err := os.ReadFile(path)
+	text, err := platform.ReadOwn(path, longestConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return defaults(), nil, false, nil
 	}
 	if err != nil {
-		return defaults(), nil, false, &ConfigError{[]Finding{{Where: path, What: err.Error(), Remedy: "make the file readable for you, or name another with --config"}}}
+		return defaults(), nil, false, &ConfigError{[]Finding{{Where: path, What: err.Error(), Remedy: "make it a file that you can read and only you can write to, or name another with --config"}}}
 	}
 	c, places, err = parseConfig(path, text)
 	return c, places, true, err
@@ -247,10 +251,9 @@ func badListen(address string) (what, remedy string) {
 	if err != nil {
 		return fmt.Sprintf("listen is %q, which is no host:port", address), "write " + defaultListen + ", or 127.0.0.1:0 for any free port"
 	}
-	ip := net.ParseIP(host)
-	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Sprintf("listen is %q, which others could reach", address),
-			"authbridge listens on this machine alone: use 127.0.0.1, and in a container mount its socket instead of opening a port"
+	if host != "localhost" && host != "127.0.0.1" && host != "::1" {
+		return fmt.Sprintf("listen is %q, which is not loopback as browsers and tools know it", address),
+			"authbridge answers on 127.0.0.1, [::1] and localhost alone: use 127.0.0.1, and in a container mount its socket instead of opening a port"
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Sprintf("listen has port %q", port), "use a number up to 65535, or 0 for any free port"

@@ -85,7 +85,7 @@ func TestNoFileMeansTheEmbeddedDefault(t *testing.T) {
 func TestOnlyLoopbackIsListenedOn(t *testing.T) {
 	t.Parallel()
 	for address, ok := range map[string]bool{
-		"127.0.0.1:17823": true, "127.0.0.1:0": true, "[::1]:17823": true, "localhost:17823": true, "127.9.9.9:1": true,
+		"127.0.0.1:17823": true, "127.0.0.1:0": true, "[::1]:17823": true, "localhost:17823": true, "127.9.9.9:1": false,
 		"0.0.0.0:17823": false, ":17823": false, "[::]:17823": false, "192.168.1.2:17823": false, "10.0.0.1:1": false,
 		"example.org:1": false, "127.0.0.1": false, "127.0.0.1:": false, "127.0.0.1:99999": false, "127.0.0.1:x": false, "": false,
 		"127.0.0.1:43485": false, "127.0.0.1:55000": false, "localhost.evil.example:1": false, "127.0.0.1.evil.example:1": false,

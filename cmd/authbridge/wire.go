@@ -112,7 +112,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		return err
 	}
 	if err := ownToken(ctx, kept, filepath.Join(s.StateDir, client.TokenFile)); err != nil {
-		return err
+		return &failure.Error{Code: failure.StateUnusable, Detail: "its token", Err: err}
 	}
 
 	group, ctx := errgroup.WithContext(ctx)

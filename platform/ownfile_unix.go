@@ -1,0 +1,19 @@
+//go:build unix
+
+package platform
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+func onlyOurs(info fs.FileInfo) error {
+	if owner, ok := ownerOf(info); ok && owner != os.Getuid() && owner != 0 {
+		return fmt.Errorf("belongs to user %d, not to you", owner)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return errOthersWrite
+	}
+	return nil
+}
