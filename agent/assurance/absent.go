@@ -47,7 +47,8 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 		checks = append(checks, machineChecks(s, q.Kind, q.Target, &t)...)
 		return t, checks
 	}
-	switch waits := pending(s, q); {
+	waits := pending(s, q)
+	switch {
 	case waits != "":
 		say(failure.NotRead, contract.Unknown, waits)
 	case virtual:
@@ -58,7 +59,7 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 	for _, kind := range kinds(q) {
 		for _, code := range presence(kind) {
 			for _, c := range s.Checks {
-				if health.StandsFor(failure.Code(c.Code), kind) == code && !passes(c) {
+				if health.StandsFor(failure.Code(c.Code), kind) == code && !passes(c) && (waits == "" || c.State == contract.Fail) {
 					checks = append(checks, c)
 				}
 			}

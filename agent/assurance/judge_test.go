@@ -468,6 +468,18 @@ func TestNoVerdictSaysWhoTheUserIs(t *testing.T) {
 	}
 }
 
+// TestWhileACardIsReadNobodyIsToldToPlugSomethingIn: what is worth a look only
+// is no reason for that.
+func TestWhileACardIsReadNobodyIsToldToPlugSomethingIn(t *testing.T) {
+	t.Parallel()
+	f := with(machine("linux"), []string{"vc"}, nil, contract.Virtual)
+	f.Cards, f.Readers[0].Condition, f.Readers[0].Card = nil, contract.Present, ""
+	v := assurance.Judge(snapshot(f), contract.Question{AAL: 3, Target: "mock", Kind: contract.Smartcard})
+	if len(v.Checks) != 1 || v.Checks[0].Code != string(failure.NotRead) {
+		t.Errorf("%+v", v.Checks)
+	}
+}
+
 // TestReadyForAUserIsOnlyWhatIsThatUsers: what does not say whose it is proves
 // nothing, whatever its kind.
 func TestReadyForAUserIsOnlyWhatIsThatUsers(t *testing.T) {

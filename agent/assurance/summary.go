@@ -43,10 +43,10 @@ func because(c contract.Check) string {
 	if title == "" {
 		title = c.Code
 	}
-	switch {
-	case c.Evidence == health.NotChecked:
+	switch c.Evidence {
+	case health.NotChecked:
 		return "“" + title + "” is " + c.Evidence
-	case c.Evidence == "":
+	case "":
 		return "“" + title + "” is not as it must be"
 	}
 	return c.Evidence

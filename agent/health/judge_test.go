@@ -107,7 +107,8 @@ func TestEachFindingHasItsState(t *testing.T) {
 
 		{"card", func(*health.Facts) {}, machine, failure.CardPresent, contract.Pass, "1 card"},
 		{"no card", func(f *health.Facts) { condition(contract.Empty)(f); f.Cards = nil }, machine, failure.CardPresent, contract.Fail, "no card"},
-		{"mute card, machine", condition(contract.Mute), machine, failure.CardPresent, contract.Fail, "Reader a (mute)"},
+		{"mute card, machine", condition(contract.Mute), machine, failure.CardMute, contract.Fail, "Reader a (mute)"},
+		{"hung card, machine", condition(contract.Hung), machine, failure.CardHung, contract.Fail, "Reader a (hung)"},
 		{"mute card, reader", condition(contract.Mute), inReader, failure.CardMute, contract.Fail, ""},
 		{"hung card", condition(contract.Hung), onCard, failure.CardHung, contract.Fail, ""},
 		{"unreadable card", condition(contract.Unreadable), onCard, failure.CardUnreadable, contract.Fail, ""},

@@ -131,6 +131,7 @@ func readerPresent(s subject) finding {
 func cardPresent(s subject) finding {
 	var answering, virtual, physical int
 	var silent []string
+	var word failure.Code // of the first of them
 	for _, r := range s.facts.Readers {
 		if r.Origin == contract.Physical {
 			physical++
@@ -144,6 +145,9 @@ func cardPresent(s subject) finding {
 				virtual++
 			}
 		default: // mute, hung, unreadable
+			if word == "" {
+				word = cardCondition(r.Condition, r.Code, "").code
+			}
 			silent = append(silent, fmt.Sprintf("%s (%s)", r.Name, r.Condition))
 		}
 	}
@@ -151,7 +155,7 @@ func cardPresent(s subject) finding {
 	case answering > 0:
 		return pass(count(answering, "card") + " in the readers")
 	case len(silent) > 0:
-		return fail("a card is there but does not answer as it must, in " + strings.Join(silent, ", "))
+		return fail("a card is there but does not answer as it must, in " + strings.Join(silent, ", ")).as(word)
 	case virtual > 0:
 		return warn("only virtual cards")
 	case physical == 0 && len(s.facts.Readers) > 0:
