@@ -100,6 +100,10 @@ slow, garbage, foreign-channel, busy, pin-blocked, u2f-only, no-pin.`,
 			}),
 		device("fault NAME [FAULT...]", "Script the failures of a device; without a FAULT all end", cobra.MinimumNArgs(1), setFaults),
 		&cobra.Command{
+			Use: "delete NAME", Short: "Take a virtual reader or key away for good", Args: cobra.ExactArgs(1),
+			RunE: func(c *cobra.Command, args []string) error { return f.client().DeleteDevice(c.Context(), args[0]) },
+		},
+		&cobra.Command{
 			Use: "touch KEY", Short: "Touch a virtual key", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return f.client().TouchKey(c.Context(), args[0]) },
 		})

@@ -156,6 +156,13 @@ the daemon; nothing is missed.`,
 					s.line("… some events were missed; this is how it is now:")
 				case e.Snapshot != nil:
 					s.showSources(*e.Snapshot)
+					s.line("\nAuthenticators")
+					s.showAuthenticators(e.Snapshot.Authenticators)
+					s.line("")
+				case e.Lost != nil:
+					s.line("… the daemon is gone; waiting for it (Ctrl-C ends this)")
+				case e.Back:
+					s.line("… the daemon is back")
 				}
 				return nil
 			})
@@ -177,6 +184,10 @@ func writeEvent(w io.Writer, e client.Event) error {
 		return enc.Encode(e.Event)
 	case e.Truncated:
 		return enc.Encode(map[string]bool{"truncated": true})
+	case e.Lost != nil:
+		return enc.Encode(map[string]string{"lost": e.Lost.Error()})
+	case e.Back:
+		return enc.Encode(map[string]bool{"back": true})
 	default:
 		return enc.Encode(map[string]any{"snapshot": e.Snapshot})
 	}

@@ -29,9 +29,10 @@ func TestMain(m *testing.M) {
 }
 
 // TestStories runs the command line as people do: each file of testdata is a
-// story. Two commands are ours: exits N COMMAND…, and daemon [FLAG…], which
-// starts a daemon on a free port and waits until it listens; it is stopped by
-// halt, or at the end. (stop is a command of testscript itself: it ends the story.)
+// story. Commands of ours are exits N COMMAND…, until N COMMAND…, and daemon
+// [FLAG…], which starts a daemon on a free port and waits until it listens;
+// halt stops it, and so does the end. (stop is a command of testscript itself:
+// it ends the story.)
 func TestStories(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -46,6 +47,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
+			"until":  until,
 			"daemon": startDaemon,
 			"halt":   stopDaemon,
 		},
@@ -67,6 +69,24 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// until runs a command until it has an exit code, for up to a minute.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	end := time.After(time.Minute)
+	for look := time.NewTicker(50 * time.Millisecond); ; {
+		var exit *exec.ExitError
+		if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) && exit.ExitCode() == want || err == nil && want == 0 {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-end:
+			ts.Fatalf("it never had exit code %d", want)
+		}
 	}
 }
 

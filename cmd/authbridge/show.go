@@ -19,12 +19,9 @@ func (s *screen) showVerdict(v contract.Verdict) {
 		s.showWarnings(v)
 		return
 	}
-	failed := failing(v.Checks)
-	for _, c := range v.Candidates {
-		failed = failed || failing(c.Checks)
-	}
 	// Where something fails, what waits for it says nothing more.
 	reasons := func(checks []contract.Check) []contract.Check {
+		failed := failing(v.Checks) || failing(checks)
 		return slices.DeleteFunc(slices.Clone(checks), func(c contract.Check) bool { return failed && c.State == contract.Unknown })
 	}
 	s.showChecks("  ", reasons(v.Checks), false)
@@ -180,6 +177,11 @@ func (s *screen) showDevices(all []contract.VirtualDevice) {
 		rows = append(rows, []string{d.Name, string(d.Kind), plugged, d.Where, received, strings.Join(faults, " ")})
 	}
 	s.table("", rows)
+	for _, d := range all {
+		if d.Reinsert {
+			s.text("", "", "It shows once "+d.Name+" is taken out and put in again.")
+		}
+	}
 }
 
 func (s *screen) showTokens(all []contract.Token) {

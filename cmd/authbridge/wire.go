@@ -84,6 +84,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		devices, err = virtual.New(ctx, virtual.Config{
 			Dir: filepath.Join(s.StateDir, "virtual"), Memory: kept, Log: log,
 			Snapshot: func() *contract.Snapshot { return inv.Snapshot() },
+			Reread:   func(id string) error { return inv.Reread(id) },
 		})
 		if err != nil {
 			return err
