@@ -7,10 +7,12 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -242,6 +244,37 @@ func TestJudgingDoesNoIO(t *testing.T) {
 			if slices.Contains([]string{"os", "net", "syscall", "database", "io"}, root) {
 				t.Errorf("%s must not import %s", p.ImportPath, imp)
 			}
+		}
+	}
+}
+
+// TestTheDocsNameTestsThatExist holds what docs/security.md promises: that the
+// test of each rule stands beside it.
+func TestTheDocsNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		tests.Write(source)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(string(text), -1)
+	if len(named) < 20 {
+		t.Errorf("docs/security.md names %d tests", len(named))
+	}
+	for _, name := range named {
+		if !strings.Contains(tests.String(), "func "+name+"(") {
+			t.Errorf("docs/security.md names %s, which does not exist", name)
 		}
 	}
 }
