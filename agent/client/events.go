@@ -80,7 +80,7 @@ type following struct {
 	heard  bool // something, on this connection
 	begun  bool // something, ever
 	linked bool // there is a connection, as far as was told
-	away   bool // that it was lost was told
+	again  bool // it was lost before, and each connection takes it up
 }
 
 // final is the error that ends it all, if this one does.
@@ -103,10 +103,9 @@ func (f *following) final(err error) error {
 // opened tells that a lost stream is taken up.
 func (f *following) opened() error {
 	f.linked = true
-	if !f.away {
+	if !f.again {
 		return nil
 	}
-	f.away = false
 	if err := f.tell(Event{Back: true}); err != nil {
 		return &tellError{err}
 	}
@@ -118,7 +117,7 @@ func (f *following) lost(why error) error {
 	if !f.linked {
 		return nil
 	}
-	f.linked, f.away = false, true
+	f.linked, f.again = false, true
 	if errors.Is(why, io.EOF) || errors.Is(why, io.ErrUnexpectedEOF) {
 		why = errEnded
 	}
