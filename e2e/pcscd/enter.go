@@ -81,12 +81,18 @@ func Need(t testing.TB) {
 		return
 	}
 	reason := os.Getenv(envReason)
-	switch {
-	case reason == "":
+	if reason == "" {
 		t.Fatal("pcscd: TestMain of this package does not call pcscd.Main or pcscd.Enter")
-	case MustNotSkip():
-		t.Fatalf("pcscd: %s (and skipping is forbidden here)", reason)
-	default:
-		t.Skipf("pcscd: %s", reason)
 	}
+	Lacks(t, reason)
+}
+
+// Lacks ends the test, as skipped or as failed, for a reason that lies in the
+// machine.
+func Lacks(t testing.TB, reason string) {
+	t.Helper()
+	if MustNotSkip() {
+		t.Fatalf("pcscd: %s (and skipping is forbidden here)", reason)
+	}
+	t.Skipf("pcscd: %s", reason)
 }

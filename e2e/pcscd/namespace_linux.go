@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"syscall"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -116,6 +118,35 @@ func furnish(quickAck bool) error {
 		return fmt.Errorf("cannot set the quick ACK route: %w: %s", err, out)
 	}
 	return nil
+}
+
+// PrivateDrivers puts a folder over the one in which pcscd looks for the drivers
+// of USB readers, until the end of the test and for nobody outside. It is for
+// before [StartIn].
+func PrivateDrivers(t testing.TB, folder string) {
+	t.Helper()
+	Need(t)
+	path, err := findPcscd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	about, err := exec.Command(path, "--version").CombinedOutput()
+	if err != nil {
+		t.Fatalf("pcscd --version: %v: %s", err, about)
+	}
+	drop := regexp.MustCompile(`usbdropdir=(\S+)`).FindSubmatch(about)
+	if drop == nil {
+		Lacks(t, "pcscd has no folder for the drivers of USB readers")
+	}
+	to := string(drop[1])
+	if err := unix.Mount(folder, to, "", unix.MS_BIND, ""); err != nil {
+		t.Fatalf("pcscd: cannot mount private drivers on %s: %v", to, err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(to, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func loopbackUp() error {
