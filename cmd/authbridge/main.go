@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -102,7 +103,12 @@ func explain(err error) (code int, words string) {
 	case errors.As(err, &e):
 		return e.code, e.Error()
 	case errors.As(err, &unreachable):
-		return exitNotReachable, fmt.Sprintf("NOT_RUNNING: no daemon answers at %s\n  → %s", unreachable.Address, unreachable.Hint)
+		what := "no daemon answers at " + unreachable.Address
+		var call *url.Error // what the network said is no news
+		if !errors.As(unreachable.Err, &call) {
+			what = unreachable.Err.Error()
+		}
+		return exitNotReachable, fmt.Sprintf("NOT_RUNNING: %s\n  → %s", what, unreachable.Hint)
 	case errors.As(err, &problem):
 		return explainProblem(problem)
 	default:
