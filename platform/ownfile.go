@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -41,5 +40,3 @@ func ReadOwn(path string, limit int64) ([]byte, error) {
 	}
 	return text, err
 }
-
-var errOthersWrite = errors.New("others may write to it: chmod go-w it")

@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,7 +14,7 @@ func onlyOurs(info fs.FileInfo) error {
 		return fmt.Errorf("belongs to user %d, not to you", owner)
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return errOthersWrite
+		return errors.New("others may write to it: chmod go-w it")
 	}
 	return nil
 }
