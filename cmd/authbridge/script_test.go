@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // TestStories runs the command line as people do: each file of testdata is a
 // story. Commands of ours are exits N COMMAND…, until N COMMAND…, and daemon
 // [FLAG…], which starts a daemon on a free port and waits until it listens;
-// halt stops it, and so does the end. (stop is a command of testscript itself:
+// halt stops it, and so does the end; daemon.log is its log. (stop is a command of testscript itself:
 // it ends the story.)
 func TestStories(t *testing.T) {
 	t.Parallel()
@@ -117,8 +117,11 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, append(flags, args...)...)
 	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
-	var stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &lines{listen: listen}, &stderr
+	cmd.Dir = ts.Getenv("WORK")
+	stderr, err := os.OpenFile(ts.MkAbs("daemon.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	ts.Check(err)
+	defer func() { _ = stderr.Close() }()
+	cmd.Stdout, cmd.Stderr = &lines{listen: listen}, stderr
 	ts.Check(cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -126,9 +129,9 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	case address := <-listen:
 		ts.Setenv("ADDRESS", address)
 	case err := <-ended:
-		ts.Fatalf("the daemon ended: %v\n%s", err, stderr.String())
+		ts.Fatalf("the daemon ended: %v\n%s", err, ts.ReadFile("daemon.log"))
 	case <-time.After(time.Minute):
-		ts.Fatalf("the daemon does not listen\n%s", stderr.String())
+		ts.Fatalf("the daemon does not listen\n%s", ts.ReadFile("daemon.log"))
 	}
 	stop := func() error {
 		_ = cmd.Process.Signal(syscall.SIGTERM)

@@ -91,7 +91,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		}
 		closers.add(devices.Close)
 		sources = append(sources,
-			inventory.NewCards(inventory.CardsConfig{Name: "virtual-pcsc", System: traced(s, devices.System(), log), Virtual: true}),
+			inventory.NewCards(inventory.CardsConfig{Name: "virtual-pcsc", System: devices.System(), Connector: connector(s, devices.System(), log), Virtual: true}),
 			inventory.NewKeys(inventory.KeysConfig{Name: "virtual-fido", Bus: tracedBus(s, devices.Bus(), log), Virtual: true}))
 	}
 	inv, err = inventory.New(ctx, inventory.Config{
@@ -201,19 +201,22 @@ func hardware(s settings, log *logrus.Logger) (sources []inventory.Source, unloc
 	}
 	windows := runtime.GOOS == "windows"
 	return []inventory.Source{
-		inventory.NewCards(inventory.CardsConfig{Name: "pcsc", System: traced(s, pcsc.Native(), log), ProbeDelay: probeDelay(s), Windows: windows}),
+		inventory.NewCards(inventory.CardsConfig{
+			Name: "pcsc", System: pcsc.Native(), Connector: connector(s, pcsc.Native(), log), ProbeDelay: probeDelay(s), Windows: windows,
+		}),
 		inventory.NewKeys(inventory.KeysConfig{Name: "fido", Bus: tracedBus(s, fido.Native(), log), Windows: windows}),
 	}, lock.Close, nil
 }
 
-// traced shows what goes to and from cards, where the settings ask for it.
-func traced(s settings, sys pcsc.System, log *logrus.Logger) pcsc.System {
-	if !s.Trace.APDU {
-		return sys
+// connector opens the cards of a system. What goes to and from them is shown
+// where the settings ask for it; the watch, which sends nothing, never is.
+func connector(s settings, sys pcsc.System, log *logrus.Logger) *pcsc.Connector {
+	if s.Trace.APDU {
+		sys = trace.System(sys, func(e trace.Exchange) {
+			log.WithFields(logrus.Fields{"reader": e.Reader, "command": e.Command, "answer": e.Answer, "took": e.Took.String(), "error": e.Err}).Debug("APDU")
+		})
 	}
-	return trace.System(sys, func(e trace.Exchange) {
-		log.WithFields(logrus.Fields{"reader": e.Reader, "command": e.Command, "answer": e.Answer, "took": e.Took.String(), "error": e.Err}).Debug("APDU")
-	})
+	return pcsc.NewConnector(sys, pcsc.ConnectorOptions{})
 }
 
 // tracedBus shows what goes to and from keys, where the settings ask for it.
