@@ -67,11 +67,13 @@ type nativeContext struct {
 }
 
 func (c *nativeContext) ListReaders() ([]string, error) {
-	names, err := c.c.ListReaders()
-	if errors.Is(err, scard.ErrNoReadersAvailable) {
-		return nil, nil
-	}
-	return names, failed("SCardListReaders", err)
+	return listAgain(func() ([]string, error) {
+		names, err := c.c.ListReaders()
+		if errors.Is(err, scard.ErrNoReadersAvailable) {
+			return nil, nil
+		}
+		return names, failed("SCardListReaders", err)
+	})
 }
 
 func (c *nativeContext) GetStatusChange(states []ReaderState, timeout time.Duration) error {

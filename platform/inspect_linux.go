@@ -3,8 +3,10 @@ package platform
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -132,19 +134,43 @@ func procAddress(s string) (string, error) {
 }
 
 // socketOwners maps the inode of each socket to the process that has it open,
-// as far as this user may look.
+// as far as this user may look. Of several it is the one that started first: a
+// child has its parent's sockets too, be it only until it executes.
 func socketOwners(proc string) map[string]Process {
 	owners := map[string]Process{}
 	for _, p := range processes(proc) {
 		fds, _ := os.ReadDir(filepath.Join(proc, strconv.Itoa(p.PID), "fd"))
 		for _, fd := range fds {
 			target, _ := os.Readlink(filepath.Join(proc, strconv.Itoa(p.PID), "fd", fd.Name()))
-			if inode, ok := strings.CutPrefix(target, "socket:["); ok {
-				owners[strings.TrimSuffix(inode, "]")] = p
+			inode, ok := strings.CutPrefix(target, "socket:[")
+			inode = strings.TrimSuffix(inode, "]")
+			if first, taken := owners[inode]; ok && (!taken || startedBefore(proc, p.PID, first.PID)) {
+				owners[inode] = p
 			}
 		}
 	}
 	return owners
+}
+
+// startedBefore goes by the id where two started within one tick of the clock.
+func startedBefore(proc string, a, b int) bool {
+	return cmp.Or(cmp.Compare(startOf(proc, a), startOf(proc, b)), cmp.Compare(a, b)) < 0
+}
+
+// startOf is when a process started, in clock ticks since boot; the end of time
+// for one that is gone (proc_pid_stat(5), starttime, the 20th after the name,
+// which may hold anything).
+func startOf(proc string, pid int) uint64 {
+	stat := line(filepath.Join(proc, strconv.Itoa(pid), "stat"))
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 20 {
+		return math.MaxUint64
+	}
+	start, err := strconv.ParseUint(fields[19], 10, 64)
+	if err != nil {
+		return math.MaxUint64
+	}
+	return start
 }
 
 // usersOf names the processes that have a library loaded.

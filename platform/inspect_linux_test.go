@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -82,6 +83,29 @@ func TestAListenerIsFoundWithItsProgram(t *testing.T) {
 		}
 	}
 	t.Errorf("%s not found", l.Addr())
+}
+
+// A child that has the parent's socket, a fork that has not executed yet, is
+// not taken for its owner, whatever their ids.
+func TestASocketIsOfTheProcessThatStartedFirst(t *testing.T) {
+	t.Parallel()
+	proc := t.TempDir()
+	for pid, start := range map[string]string{"7": "900", "71": "100", "102": "100"} {
+		fd := filepath.Join(proc, pid, "fd")
+		if err := os.MkdirAll(fd, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		stat := pid + " (a ) b) S 1" + strings.Repeat(" 0", 17) + " " + start + " 0\n"
+		if err := os.WriteFile(filepath.Join(proc, pid, "stat"), []byte(stat), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("socket:[4711]", filepath.Join(fd, "3")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if owner := socketOwners(proc)["4711"]; owner.PID != 71 {
+		t.Errorf("got process %d, want 71", owner.PID)
+	}
 }
 
 func TestTheHolderOfTheHardwareIsNamed(t *testing.T) {
