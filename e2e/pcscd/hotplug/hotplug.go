@@ -129,12 +129,14 @@ func (m *Machine) Plug(n int) {
 // any more, then udev says so. It returns when that event is out.
 func (m *Machine) Unplug(n int) {
 	m.t.Helper()
-	m.Cut(n)
+	if m.held[n] != nil {
+		m.Cut(n)
+	}
 	m.order("unplug %d", n)
 }
 
-// Cut is the first half of [Machine.Unplug]: what runs on the reader fails, and
-// udev has not said a thing.
+// Cut is the first half of [Machine.Unplug], which may follow: what runs on the
+// reader fails, and udev has said nothing yet.
 func (m *Machine) Cut(n int) {
 	m.t.Helper()
 	if m.held[n] == nil {
