@@ -213,7 +213,7 @@ func TestReadersThatAreMovedFasterThanAnybodyLooks(t *testing.T) {
 	for n := 1; n <= readers; n++ {
 		cards[n] = newCard(t, fmt.Sprintf("55520000000%d", n))
 	}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same moves each time
+	random := rand.New(rand.NewPCG(1, 2)) // the same moves each time
 	in, plugs := map[int]bool{}, map[int]*vcard.Plug{}
 	for move := range scaled(80, 1000) {
 		n := 1 + random.IntN(readers)
