@@ -30,29 +30,8 @@ func (p *Problem) ContentType(string) string { return problemType }
 
 // problemOf puts a failure into the words of the registry.
 func problemOf(ctx context.Context, e *failure.Error) *Problem {
-	entry, ok := failure.Lookup(e.Code)
-	if !ok || entry.Status == 0 {
-		// A check's code that reached a caller as an error, or one that the
-		// registry does not have: still an answer, and a test looks for it.
-		internal, _ := failure.Lookup(failure.Internal)
-		if !ok {
-			entry = internal
-		}
-		entry.Status = http.StatusConflict
-	}
-	p := &Problem{contract.Problem{
-		Type:      "urn:authbridge:problem:" + string(entry.Code),
-		Title:     entry.Title,
-		Status:    entry.Status,
-		Code:      string(entry.Code),
-		Detail:    e.Detail,
-		Remedy:    entry.Remedy,
-		RequestID: contract.RequestID(ctx),
-	}}
-	if e.Field != "" {
-		p.Fields = []contract.Field{{Location: e.Field, Message: e.Detail}}
-		p.Detail = e.Field + ": " + e.Detail
-	}
+	p := &Problem{e.Problem()}
+	p.RequestID = contract.RequestID(ctx)
 	return p
 }
 

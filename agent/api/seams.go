@@ -6,6 +6,7 @@ import (
 
 	"authbridge/agent/contract"
 	"authbridge/agent/inventory"
+	"authbridge/agent/lease"
 )
 
 // Inventory is what the handlers read from. Nothing of it does device I/O;
@@ -40,4 +41,48 @@ type Virtual interface {
 	// Delete takes a reader or key away for good.
 	Delete(ctx context.Context, name string) error
 	SetFaults(ctx context.Context, kind contract.Kind, name string, faults []contract.Fault) (contract.VirtualDevice, error)
+}
+
+// Leases lends authenticators; package lease has it. Its errors are
+// failure.Error.
+type Leases interface {
+	// Take takes a lease, or waits for one as long as the request says; told
+	// hears of each change of its place meanwhile and may be nil. When ctx
+	// ends, its place is given up, and a lease that was taken at that moment is
+	// released.
+	Take(ctx context.Context, by lease.Caller, request contract.LeaseRequest, told func(contract.Lease)) (contract.NewLease, error)
+	// Leases are those taken, then the queue in its order. Lease finds one that
+	// has ended too, for a while.
+	Leases() []contract.Lease
+	Lease(id string) (contract.Lease, bool)
+	Renew(ctx context.Context, by lease.Caller, id, ttl string) (contract.Lease, error)
+	// Release ends a lease and returns once the authenticator is left.
+	Release(ctx context.Context, by lease.Caller, id string) (contract.Lease, error)
+	// Dropped ends a lease whose connection has ended.
+	Dropped(id string)
+	// Ended is closed when the lease has ended.
+	Ended(id string) <-chan struct{}
+	// Check says whether the caller may use a lease now, by its id and fence.
+	Check(by lease.Caller, id string, fence uint64) error
+	// Token finds the lease whose own token that is. It reads no disk.
+	Token(secret []byte) (lease contract.Lease, ok bool)
+	// Revoked ends what a token took.
+	Revoked(tokenID string)
+}
+
+// Ceremonies uses leased authenticators; package ceremony has it. Its errors
+// are failure.Error. What it returns is whole: the API hides from others what
+// is the owner's alone.
+type Ceremonies interface {
+	Begin(ctx context.Context, by lease.Caller, request contract.CeremonyRequest) (contract.Ceremony, error)
+	Ceremony(id string) (contract.Ceremony, contract.Owner, bool)
+	Ceremonies() []contract.Ceremony
+	// Await waits until a ceremony is over.
+	Await(ctx context.Context, id string) (contract.Ceremony, error)
+	// Cancel returns once the ceremony is over, however it ended.
+	Cancel(ctx context.Context, id string) (contract.Ceremony, error)
+	// Answer gives the PIN that a ceremony waits for, and wipes it.
+	Answer(ctx context.Context, by lease.Caller, id string, pin []byte) error
+	Blocks() []contract.PINBlock
+	Unblock(ctx context.Context, authenticator string) error
 }

@@ -9,6 +9,8 @@ type Problem struct {
 	Detail string  `json:"detail,omitempty" doc:"what was given and what is allowed; never a secret, never a whole body"`
 	Remedy string  `json:"remedy"`
 	Fields []Field `json:"fields,omitempty"`
+	// DOMException is for who stands in for navigator.credentials.
+	DOMException string `json:"dom_exception,omitempty" doc:"name of the DOMException that a browser would throw"`
 	// RequestID is in the daemon's log too.
 	RequestID string `json:"request_id,omitempty"`
 }

@@ -11,13 +11,14 @@ type Snapshot struct {
 	Readers        []Reader        `json:"readers"`
 	Authenticators []Authenticator `json:"authenticators"`
 	Checks         []Check         `json:"checks" doc:"of the machine; an authenticator's own are with it"`
+	Leases         []Lease         `json:"leases" doc:"taken ones, then the queue in its order"`
 }
 
 // EventType names what happened.
 type EventType string
 
 // The events. The subject is the id of a reader or authenticator, the name of
-// a source, or the code of a check.
+// a source, the code of a check, or the id of a lease or ceremony.
 const (
 	SourceChanged        EventType = "source.changed"
 	ReaderAdded          EventType = "reader.added"
@@ -30,6 +31,11 @@ const (
 	AuthenticatorChanged EventType = "authenticator.changed"
 	AuthenticatorGone    EventType = "authenticator.gone"
 	CheckChanged         EventType = "check.changed"
+	LeaseChanged         EventType = "lease.changed"    // its state, place or end
+	CeremonyChanged      EventType = "ceremony.changed" // its state
+	PINOverridden        EventType = "pin.overridden"   // sent although too few tries were left
+	PINBlocked           EventType = "pin.blocked"      // a source was refused; nothing of it is sent any more
+	PINUnblocked         EventType = "pin.unblocked"
 )
 
 // Event is one entry of the journal.
@@ -45,4 +51,21 @@ type Event struct {
 	Reader        *Reader        `json:"reader,omitempty"`
 	Authenticator *Authenticator `json:"authenticator,omitempty"`
 	Check         *Check         `json:"check,omitempty"`
+	Lease         *Lease         `json:"lease,omitempty"`
+	Ceremony      *Ceremony      `json:"ceremony,omitempty"`
+	// Owner is who may see the whole of it: what a ceremony asks of a person is
+	// nobody else's matter. It does not cross the API and is not kept.
+	Owner *Owner `json:"-"`
+}
+
+// Owner is whose a lease and its ceremonies are: the token or the identity of
+// the operating system that took it, and the lease's own token.
+type Owner struct {
+	// TokenID is empty for an identity of the operating system.
+	TokenID string
+	// Name tells identities of the operating system apart, and is for people:
+	// token ci, user 1000.
+	Name string
+	// Lease is the lease's id.
+	Lease string
 }

@@ -19,4 +19,7 @@ type Entry struct {
 	Status int
 	// Spec says where the rule comes from, for example "SP 800-73-4 part 2, 3.2.1".
 	Spec string
+	// DOMException is what a browser would throw (WebAuthn L3, 5.1.3, 5.1.4);
+	// empty outside WebAuthn, where it is NotAllowedError.
+	DOMException string
 }

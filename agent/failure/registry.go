@@ -23,6 +23,8 @@ func Subjects() []Subject {
 		{"Readiness", readinessEntries()},
 		{"After a login", loginEntries()},
 		{"Starting and finding the daemon", startEntries()},
+		{"Leases", leaseEntries()},
+		{"Ceremonies", ceremonyEntries()},
 		{"Answers of the API", apiEntries()},
 	}
 }
