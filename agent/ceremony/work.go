@@ -34,6 +34,7 @@ type BoundPIN struct {
 }
 
 // work is one ceremony in the hands of the goroutine that carries it out.
+//
 //nolint:unused // the ceremonies come next
 type work struct {
 	request contract.CeremonyRequest
@@ -51,6 +52,7 @@ type work struct {
 }
 
 // pinAsk is what a person who is asked for a PIN is told.
+//
 //nolint:unused // the ceremonies come next
 type pinAsk struct {
 	tries *int // left, where the authenticator tells
