@@ -69,8 +69,9 @@ func TestATCPConnectionHasNoIdentity(t *testing.T) {
 	}
 }
 
+// It runs alone: a child that another test forks has the socket until it
+// executes, and keeps a dead daemon's alive.
 func TestALivingDaemonKeepsItsSocketAndADeadOneLosesIt(t *testing.T) {
-	t.Parallel()
 	address := socket(t)
 	l, err := Listen(address)
 	if err != nil {

@@ -1,0 +1,70 @@
+package platform
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// longestSecret is the most that a secret in a file may have: a PIN has up to
+// 63 octets (CTAP 2.1, 6.5.1).
+const longestSecret = 128
+
+// ReadSecret reads the one line of a file that nobody but this user can read or
+// write, 0400 or 0600. A systemd credential, which the administrator owns and
+// its service may read, will do too. The caller wipes what it gets.
+func ReadSecret(path string) ([]byte, error) {
+	refuse := func(why string) error { return &fs.PathError{Op: "read", Path: path, Err: errors.New(why)} }
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, refuse("not a file")
+	case info.Size() > longestSecret:
+		return nil, refuse("too long for a PIN")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	opened, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !os.SameFile(info, opened):
+		return nil, refuse("it was replaced while it was read")
+	}
+	if err := secretOnlyOurs(opened, isCredential(path)); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	text := make([]byte, longestSecret+1)
+	n, err := io.ReadFull(f, text)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		clear(text)
+		return nil, err
+	}
+	secret := bytes.TrimSuffix(bytes.TrimSuffix(text[:n], []byte("\n")), []byte("\r"))
+	if n > longestSecret || len(secret) == 0 || bytes.ContainsAny(secret, "\r\n") {
+		clear(text)
+		return nil, refuse("not one line with a PIN")
+	}
+	return secret, nil
+}
+
+// Credential is the path of a systemd credential; false where this process has
+// none (systemd.exec(5), CREDENTIALS_DIRECTORY).
+func Credential(name string) (string, bool) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	return filepath.Join(dir, name), dir != ""
+}
+
+func isCredential(path string) bool {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	return dir != "" && strings.HasPrefix(path, filepath.Clean(dir)+string(filepath.Separator))
+}
