@@ -29,6 +29,7 @@ type Config struct {
 	// "auto" or a Go duration (DESIGN rule 3).
 	ProbeDelay string      `json:"probe_delay"`
 	Trace      TraceConfig `json:"trace"`
+	Lists
 }
 
 // TraceConfig switches the traces of what goes over the wire; PIN bodies are
@@ -104,6 +105,7 @@ type file struct {
 		APDU any `toml:"apdu"`
 		CTAP any `toml:"ctap"`
 	} `toml:"trace"`
+	rawLists
 }
 
 // parseConfig decodes strictly: every unknown key and every bad value at once,
@@ -159,8 +161,14 @@ func parseConfig(path string, text []byte) (c Config, places map[string]string, 
 	setText("probe_delay", &c.ProbeDelay, raw.ProbeDelay)
 	setSwitch("trace.apdu", &c.Trace.APDU, raw.Trace.APDU)
 	setSwitch("trace.ctap", &c.Trace.CTAP, raw.Trace.CTAP)
+	values = append(values, c.take(raw.rawLists)...)
 
-	for _, f := range append(values, validate(c)...) {
+	for _, f := range validate(c) {
+		if !slices.ContainsFunc(values, func(v Finding) bool { return v.Where == f.Where }) {
+			values = append(values, f)
+		}
+	}
+	for _, f := range values {
 		f.Line, f.Column = placeOf(text, f.Where)
 		f.Where = path
 		bad.Findings = append(bad.Findings, f)
@@ -172,7 +180,11 @@ func parseConfig(path string, text []byte) (c Config, places map[string]string, 
 	return c, places, nil
 }
 
-var configKeys = []string{"listen", "state_dir", "log_level", "virtual", "physical", "probe_delay", "trace.apdu", "trace.ctap"}
+var configKeys = []string{
+	"listen", "state_dir", "log_level", "virtual", "physical", "probe_delay", "trace.apdu", "trace.ctap",
+	"relying_party.id", "relying_party.origins", "relying_party.targets", "signing.certificate", "signing.target",
+	"pin.authenticator", "pin.target", "pin.file", "pin.credential",
+}
 
 // nearestKey is the remedy for a key that does not exist.
 func nearestKey(key string) string {
@@ -184,18 +196,24 @@ func nearestKey(key string) string {
 	return "take it out; the keys are " + strings.Join(configKeys, ", ")
 }
 
-// placeOf finds where a key is set. Values are checked after decoding, when the
-// decoder's positions are gone.
+// placeOf finds where a key is set, or, where it is not, the table that it
+// misses in: pin[1].file is that of the second [[pin]]. Values are checked after
+// decoding, when the decoder's positions are gone.
 func placeOf(text []byte, key string) (line, column int) {
-	table, name, nested := strings.Cut(key, ".")
-	if !nested {
-		table, name = "", key
-	}
+	dot := strings.LastIndex(key, ".")
+	table, name := key[:max(dot, 0)], key[dot+1:]
 	in := ""
+	seen := map[string]int{}
 	for i, l := range strings.Split(string(text), "\n") {
 		trimmed := strings.TrimSpace(l)
 		if strings.HasPrefix(trimmed, "[") {
 			in = strings.Trim(strings.SplitN(trimmed, "#", 2)[0], "[] \t")
+			if strings.HasPrefix(trimmed, "[[") {
+				in, seen[in] = fmt.Sprintf("%s[%d]", in, seen[in]), seen[in]+1
+			}
+			if in == table {
+				line, column = i+1, strings.Index(l, "[")+1
+			}
 			continue
 		}
 		set, _, found := strings.Cut(trimmed, "=")
@@ -203,7 +221,7 @@ func placeOf(text []byte, key string) (line, column int) {
 			return i + 1, strings.Index(l, set) + 1
 		}
 	}
-	return 0, 0
+	return line, column
 }
 
 // place is where a key is set, for people.
@@ -238,7 +256,7 @@ func validate(c Config) []Finding {
 	if d, err := time.ParseDuration(c.ProbeDelay); c.ProbeDelay != "auto" && (err != nil || d < 0 || d > time.Minute) {
 		add("probe_delay", fmt.Sprintf("probe_delay is %q", c.ProbeDelay), `write "auto" or a time from "0s" to "60s"`)
 	}
-	return bad
+	return append(bad, c.Lists.validate()...)
 }
 
 // nhsPorts belong to NHS software on the same workstation

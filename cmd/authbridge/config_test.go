@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,48 @@ apdu = "yes"
 	}
 }
 
+func TestABadTableOfAListSaysWhichItIs(t *testing.T) {
+	t.Parallel()
+	_, _, err := parseConfig("c.toml", []byte(`[[relying_party]]
+id = "test.example"
+origins = ["https://login.test.example"]
+targets = ["mock"]
+
+[[relying_party]]
+id = "co.uk"
+origins = ["https://a.co.uk"]
+targets = ["prod"]
+
+[[signing]]
+certificate = "beef"
+target = "int"
+
+[[pin]]
+authenticator = "card-1"
+target = "mock"
+
+[[pin]]
+authenticator = 4
+target = "mock"
+file = "pin.txt"
+colour = 1
+`))
+	if err == nil {
+		t.Fatal("it passed")
+	}
+	for _, want := range []string{
+		"c.toml:9:1: targets is \"prod\"", "c.toml:12:1: certificate is \"beef\"", "c.toml:15:1: not one of file and credential",
+		"c.toml:20:1: authenticator is 4", "c.toml:22:1: file is \"pin.txt\"", "c.toml:23:1: unknown key pin",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %q in\n%s", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "c.toml:2:") {
+		t.Errorf("the good one is refused:\n%s", err)
+	}
+}
+
 func TestATypeErrorHasItsPlace(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"virtual = 3\n", "virtual = \n", "virtual = \"on\"\nvirtual = \"off\"\n"} {
@@ -74,7 +117,7 @@ func TestOneBadValueHidesNoOther(t *testing.T) {
 func TestNoFileMeansTheEmbeddedDefault(t *testing.T) {
 	t.Parallel()
 	c, _, found, err := loadConfig(filepath.Join(t.TempDir(), "none.toml"))
-	if err != nil || found || c != defaults() {
+	if err != nil || found || !reflect.DeepEqual(c, defaults()) {
 		t.Errorf("got %+v, %v, %v", c, found, err)
 	}
 	if bad := validate(defaults()); len(bad) > 0 {

@@ -222,6 +222,21 @@ func (s *screen) showSettings(set settings) {
 		}
 		s.line("  %-11s  %s%s", row[0], row[1], from)
 	}
+	s.showLists(set.Lists)
+}
+
+// showLists writes what the configuration allows. A PIN's file is named, its
+// content is nobody's to see.
+func (s *screen) showLists(l Lists) {
+	for _, p := range append([]RelyingParty{localParty}, l.RelyingParties...) {
+		s.text("  relying party  ", "                 ", p.ID+" from "+strings.Join(p.Origins, ", ")+" for "+strings.Join(p.Targets, ", "))
+	}
+	for _, c := range l.Signing {
+		s.text("  signing        ", "                 ", c.Certificate+" for "+c.Target)
+	}
+	for _, p := range l.PINs {
+		s.text("  pin            ", "                 ", p.Authenticator+" for "+p.Target+" from "+p.File+p.Credential)
+	}
 }
 
 // showFindings writes what doctor found, and what the daemon itself says.

@@ -244,6 +244,15 @@ func probeDelay(s settings) time.Duration {
 	return 0
 }
 
+// localParty is the one relying party of the embedded default: any page of this
+// machine, at the mock (DESIGN rule 9).
+var localParty = RelyingParty{ID: "localhost", Origins: []string{"http://localhost:*"}, Targets: []string{"mock"}}
+
+// badParty says why a relying party cannot be on the list; empty if it can.
+func badParty(RelyingParty) string {
+	return ""
+}
+
 // identify gives the daemon's own user every right over the socket. Nobody
 // else reaches it: its folder is that user's alone.
 func identify(conn net.Conn) (api.Caller, error) {

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Lists are what the configuration allows beyond the embedded default, one table
+// of an array each: whom authenticators may sign in at, which cards may sign,
+// and where PINs may be read.
+type Lists struct {
+	RelyingParties []RelyingParty       `json:"relying_party"`
+	Signing        []SigningCertificate `json:"signing"`
+	PINs           []BoundPIN           `json:"pin"`
+}
+
+// RelyingParty is one that WebAuthn may be used for (DESIGN rule 9).
+type RelyingParty struct {
+	ID      string   `json:"id"`
+	Origins []string `json:"origins"`
+	Targets []string `json:"targets"`
+}
+
+// SigningCertificate is that of a physical card that may sign for a target
+// (DESIGN 5.4).
+type SigningCertificate struct {
+	Certificate string `json:"certificate"` // SHA-256, hex
+	Target      string `json:"target"`
+}
+
+// BoundPIN is a file with the PIN of one authenticator, for one target. File or
+// Credential is given.
+type BoundPIN struct {
+	Authenticator string `json:"authenticator"`
+	Target        string `json:"target"`
+	File          string `json:"file,omitempty"`
+	// Credential is the name of a systemd credential (systemd.exec(5),
+	// LoadCredential=).
+	Credential string `json:"credential,omitempty"`
+}
+
+// rawLists are the tables as they are written; see file.
+type rawLists struct {
+	RelyingParty []struct {
+		ID      any `toml:"id"`
+		Origins any `toml:"origins"`
+		Targets any `toml:"targets"`
+	} `toml:"relying_party"`
+	Signing []struct {
+		Certificate any `toml:"certificate"`
+		Target      any `toml:"target"`
+	} `toml:"signing"`
+	PIN []struct {
+		Authenticator any `toml:"authenticator"`
+		Target        any `toml:"target"`
+		File          any `toml:"file"`
+		Credential    any `toml:"credential"`
+	} `toml:"pin"`
+}
+
+// take takes the tables, and says which values are of a wrong type.
+func (l *Lists) take(raw rawLists) (bad []Finding) {
+	text := func(key string, i int, name string, given any) string {
+		value, ok := given.(string)
+		if !ok && given != nil {
+			bad = append(bad, Finding{Where: member(key, i, name), What: fmt.Sprintf("%s is %v, which is no text", name, given), Remedy: "put it in quotes, as docs/configuration.md shows"})
+		}
+		return value
+	}
+	texts := func(key string, i int, name string, given any) (all []string) {
+		list, ok := given.([]any)
+		for _, v := range list {
+			value, isText := v.(string)
+			ok = ok && isText
+			all = append(all, value)
+		}
+		if !ok && given != nil {
+			bad = append(bad, Finding{Where: member(key, i, name), What: name + " is no list of texts", Remedy: `write ["one", "two"]`})
+		}
+		return all
+	}
+	for i, r := range raw.RelyingParty {
+		const key = "relying_party"
+		l.RelyingParties = append(l.RelyingParties, RelyingParty{
+			ID: text(key, i, "id", r.ID), Origins: texts(key, i, "origins", r.Origins), Targets: texts(key, i, "targets", r.Targets),
+		})
+	}
+	for i, r := range raw.Signing {
+		const key = "signing"
+		l.Signing = append(l.Signing, SigningCertificate{Certificate: text(key, i, "certificate", r.Certificate), Target: text(key, i, "target", r.Target)})
+	}
+	for i, r := range raw.PIN {
+		const key = "pin"
+		l.PINs = append(l.PINs, BoundPIN{
+			Authenticator: text(key, i, "authenticator", r.Authenticator), Target: text(key, i, "target", r.Target),
+			File: text(key, i, "file", r.File), Credential: text(key, i, "credential", r.Credential),
+		})
+	}
+	return bad
+}
+
+// member names a value in an array of tables.
+func member(key string, i int, name string) string { return fmt.Sprintf("%s[%d].%s", key, i, name) }
+
+// validate says what is wrong with the values.
+func (l Lists) validate() (bad []Finding) {
+	add := func(key string, i int, name, what, remedy string) {
+		bad = append(bad, Finding{Where: member(key, i, name), What: what, Remedy: remedy})
+	}
+	target := func(key string, i int, name, given string, allowed []string) {
+		if !slices.Contains(allowed, given) {
+			add(key, i, name, fmt.Sprintf("%s is %q", name, given), "choose one of "+strings.Join(allowed, ", "))
+		}
+	}
+	for i, p := range l.RelyingParties {
+		const key = "relying_party"
+		if len(p.Targets) == 0 {
+			add(key, i, "targets", "there are no targets", `say what it may be used for: targets = ["mock"]`)
+		}
+		for _, t := range p.Targets {
+			// PROD has no relying party, ever (DESIGN rule 9).
+			target(key, i, "targets", t, []string{"mock", "int", "dep"})
+		}
+		if what := badParty(p); what != "" {
+			add(key, i, "id", what, "name a registrable domain and its exact origins, as docs/configuration.md shows")
+		}
+	}
+	for i, s := range l.Signing {
+		const key = "signing"
+		if sum, err := hex.DecodeString(s.Certificate); err != nil || len(sum) != 32 {
+			add(key, i, "certificate", fmt.Sprintf("certificate is %q, which is no SHA-256 fingerprint", s.Certificate), "write the 64 hex digits that `authbridge authenticators certificates` shows for it")
+		}
+		target(key, i, "target", s.Target, []string{"mock", "int", "dep"})
+	}
+	for i, p := range l.PINs {
+		const key = "pin"
+		if p.Authenticator == "" {
+			add(key, i, "authenticator", "no authenticator is named", "write its id, as `authbridge authenticators` shows it")
+		}
+		target(key, i, "target", p.Target, targets)
+		switch {
+		case (p.File == "") == (p.Credential == ""):
+			add(key, i, "file", "not one of file and credential is given", "write the path of a file with the PIN, or the name of a systemd credential, and not both")
+		case p.File != "" && !filepath.IsAbs(p.File):
+			add(key, i, "file", fmt.Sprintf("file is %q", p.File), "write its whole path, from the root; ~ is not expanded")
+		case p.Credential != "" && filepath.Base(p.Credential) != p.Credential:
+			add(key, i, "credential", fmt.Sprintf("credential is %q", p.Credential), "write its name alone")
+		}
+	}
+	return bad
+}
