@@ -256,7 +256,7 @@ func validate(c Config) []Finding {
 	if d, err := time.ParseDuration(c.ProbeDelay); c.ProbeDelay != "auto" && (err != nil || d < 0 || d > time.Minute) {
 		add("probe_delay", fmt.Sprintf("probe_delay is %q", c.ProbeDelay), `write "auto" or a time from "0s" to "60s"`)
 	}
-	return append(bad, c.Lists.validate()...)
+	return append(bad, c.findings()...)
 }
 
 // nhsPorts belong to NHS software on the same workstation

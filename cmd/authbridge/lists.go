@@ -105,8 +105,8 @@ func (l *Lists) take(raw rawLists) (bad []Finding) {
 // member names a value in an array of tables.
 func member(key string, i int, name string) string { return fmt.Sprintf("%s[%d].%s", key, i, name) }
 
-// validate says what is wrong with the values.
-func (l Lists) validate() (bad []Finding) {
+// findings say what is wrong with the values.
+func (l Lists) findings() (bad []Finding) {
 	add := func(key string, i int, name, what, remedy string) {
 		bad = append(bad, Finding{Where: member(key, i, name), What: what, Remedy: remedy})
 	}
