@@ -107,6 +107,14 @@ func MayVerify(tries Tries, floor int) error {
 	return nil
 }
 
+// CheckPIN is ErrPINFormat where a card has no such PIN.
+func CheckPIN(pin []byte) error {
+	if len(pin) < minPIN || len(pin) > maxPIN || bytes.ContainsFunc(pin, func(r rune) bool { return r < 0x20 || r > 0x7E }) {
+		return ErrPINFormat
+	}
+	return nil
+}
+
 // RefusedError is a PIN that the card did not accept. It is not sent again.
 type RefusedError struct {
 	Tries  Tries // left now
@@ -130,8 +138,8 @@ func Verify(ctx context.Context, t apdu.Transmitter, pin []byte, seen PINState, 
 	if err := MayVerify(seen.Tries(), floor); err != nil {
 		return err
 	}
-	if len(pin) < minPIN || len(pin) > maxPIN || bytes.ContainsFunc(pin, func(r rune) bool { return r < 0x20 || r > 0x7E }) {
-		return ErrPINFormat
+	if err := CheckPIN(pin); err != nil {
+		return err
 	}
 	padded := bytes.Repeat([]byte{0xFF}, maxPIN)
 	defer clear(padded)
@@ -141,10 +149,31 @@ func Verify(ctx context.Context, t apdu.Transmitter, pin []byte, seen PINState, 
 	if !errors.As(err, &status) {
 		return err
 	}
-	if now := (PINState{SW: status.SW}); now.Tries() != TriesUnknown {
+	// 63xx without a count is a wrong PIN too (ISO 7816-4, table 6).
+	if now := (PINState{SW: status.SW}); now.Tries() != TriesUnknown || status.SW>>8 == apdu.SWTries>>8 {
 		return &RefusedError{Tries: now.Tries(), Status: status}
 	}
 	return status
+}
+
+// Uncompared reports whether an error of [Verify] proves that the card has not
+// compared the PIN, so that no try was spent: it was not sent, or the card found
+// fault with the command (ISO 7816-4, tables 5 and 6; SP 800-73-4 part 2, 3.2.1,
+// of 6A80). Of any other error that was no [RefusedError] nobody can tell.
+func Uncompared(err error) bool {
+	if errors.Is(err, ErrTriesUnknown) || errors.Is(err, ErrTooFewTries) || errors.Is(err, ErrPINFormat) {
+		return true
+	}
+	var status *apdu.StatusError
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.SW {
+	case apdu.SWWrongLength, apdu.SWNoLogicalChannel, apdu.SWNoSecureMessaging, apdu.SWLastOfChainExpected, apdu.SWNoChaining,
+		apdu.SWWrongData, apdu.SWFunctionNotSupported, apdu.SWWrongP1P2, apdu.SWReferenceNotFound, apdu.SWNoInstruction, apdu.SWNoClass:
+		return true
+	}
+	return false
 }
 
 // Logout makes the PIN unverified again, without a reset (VERIFY with P1 = FF,

@@ -120,7 +120,7 @@ func TestAPINIsSentPaddedAndOnce(t *testing.T) {
 	if !bytes.Equal(pin, make([]byte, 6)) {
 		t.Error("the PIN was not cleared")
 	}
-	for sw, want := range map[apdu.Status]piv.Tries{0x63C2: 2, 0x63C0: 0, 0x6983: 0} {
+	for sw, want := range map[apdu.Status]piv.Tries{0x63C2: 2, 0x63C0: 0, 0x6983: 0, 0x6300: piv.TriesUnknown} {
 		f := newFake()
 		f.verify = sw
 		err := piv.Verify(t.Context(), f, []byte("123456"), three, piv.Floor)
@@ -142,6 +142,34 @@ func TestAPINIsSentPaddedAndOnce(t *testing.T) {
 	f.dies = 1
 	if err := piv.Verify(t.Context(), f, []byte("123456"), three, piv.Floor); !errors.Is(err, errGone) || f.tries() != 1 {
 		t.Errorf("pulled: %v, tries %d", err, f.tries())
+	}
+}
+
+// Only what a card says before it compares a PIN proves that it has not.
+func TestWhatProvesThatNoPINWasCompared(t *testing.T) {
+	t.Parallel()
+	three := piv.PINState{SW: 0x63C3}
+	for sw, want := range map[apdu.Status]bool{
+		0x6700: true, 0x6A80: true, 0x6A86: true, 0x6A88: true, 0x6D00: true, 0x6E00: true, 0x6882: true,
+		0x63C2: false, 0x63C0: false, 0x6300: false, 0x6983: false,
+		0x6581: false, 0x6982: false, 0x6985: false, 0x6F00: false, 0x6C08: false, 0x9001: false,
+	} {
+		f := newFake()
+		f.verify = sw
+		if err := piv.Verify(t.Context(), f, []byte("123456"), three, piv.Floor); piv.Uncompared(err) != want {
+			t.Errorf("%s: %v proves it: %v", sw, err, !want)
+		}
+	}
+	f := newFake()
+	if err := piv.Verify(t.Context(), f, []byte("123456"), piv.PINState{SW: 0x63C2}, piv.Floor); !piv.Uncompared(err) {
+		t.Errorf("not sent: %v", err)
+	}
+	if err := piv.Verify(t.Context(), f, []byte("123"), three, piv.Floor); !piv.Uncompared(err) {
+		t.Errorf("not sent: %v", err)
+	}
+	f.dies = 1
+	if err := piv.Verify(t.Context(), f, []byte("123456"), three, piv.Floor); piv.Uncompared(err) {
+		t.Errorf("pulled: %v", err)
 	}
 }
 
