@@ -18,51 +18,53 @@ const firstRewatch, lastRewatch = time.Second, 30 * time.Second
 type Monitor struct {
 	bus Bus
 
-	mu    sync.Mutex // guards what follows
-	known map[string]bool
-	asked []string
-	wake  chan struct{} // holds a token while reads are asked for
+	mu     sync.Mutex           // guards what follows
+	known  map[string]*presence // by Node.Path
+	asked  map[string]uint64    // the last wish for a read, by Node.Path
+	wishes uint64               // so far
+	wake   chan struct{}        // holds a token while reads are asked for
 }
 
 // NewMonitor makes a monitor of a bus.
 func NewMonitor(bus Bus) *Monitor {
-	return &Monitor{bus: bus, known: map[string]bool{}, wake: make(chan struct{}, 1)}
+	return &Monitor{bus: bus, known: map[string]*presence{}, asked: map[string]uint64{}, wake: make(chan struct{}, 1)}
 }
 
 // Reread asks for a fresh read of a key, by its Node.Path, and returns at
-// once; false if there is no such key.
+// once; false if there is no such key. One that is reserved is read once it is
+// released.
 func (m *Monitor) Reread(path string) bool {
+	_, ok := m.Ask(path)
+	return ok
+}
+
+// Ask is Reread for who wants to know when: the read that began after this is
+// over once the key's state has Answered at least wish.
+func (m *Monitor) Ask(path string) (wish uint64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.known[path] {
-		return false
+	if m.known[path] == nil {
+		return 0, false
 	}
-	if !slices.Contains(m.asked, path) {
-		m.asked = append(m.asked, path)
-	}
+	m.wishes++
+	m.asked[path] = m.wishes
+	m.signal()
+	return m.wishes, true
+}
+
+func (m *Monitor) signal() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
-func (m *Monitor) takeAsked() []string {
+func (m *Monitor) takeAsked() map[string]uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	asked := m.asked
-	m.asked = nil
+	m.asked = map[string]uint64{}
 	return asked
-}
-
-func (m *Monitor) know(path string, there bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if there {
-		m.known[path] = true
-	} else {
-		delete(m.known, path)
-	}
 }
 
 // Run watches until ctx ends (nil). It survives whatever a key does, and a bus
@@ -76,7 +78,7 @@ func (m *Monitor) Run(ctx context.Context, report func(Report)) error {
 		cancel()
 		w.work.Wait()
 		for _, k := range w.keys {
-			m.know(k.state.Node.Path, false)
+			m.leave(k.presence)
 		}
 	}()
 	return w.run(ctx)
@@ -100,12 +102,15 @@ type watcher struct {
 
 // watched is a plugged key.
 type watched struct {
-	state   KeyState
-	cancel  context.CancelFunc // ends the read under way
-	reading bool
-	wanted  bool      // a read is due at nextAt
-	nextAt  time.Time // zero: none
-	failed  int       // reads in a row
+	state    KeyState
+	presence *presence
+	cancel   context.CancelFunc // ends the read under way
+	reading  bool
+	wanted   bool      // a read is due at nextAt
+	nextAt   time.Time // zero: none
+	failed   int       // reads in a row
+	asked    uint64    // the last wish
+	serving  uint64    // that of the read under way
 }
 
 // result is the outcome of one read.
@@ -124,7 +129,7 @@ func (w *watcher) run(ctx context.Context) error {
 	var rewatch time.Time
 	w.watch(ctx)
 	for {
-		timer.Reset(untilNext(w.keys, rewatch))
+		timer.Reset(w.untilNext(rewatch))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -162,13 +167,13 @@ func (w *watcher) run(ctx context.Context) error {
 }
 
 // untilNext is the time until something is due by itself; an hour if nothing.
-func untilNext(keys []*watched, rewatch time.Time) time.Duration {
+func (w *watcher) untilNext(rewatch time.Time) time.Duration {
 	next := time.Now().Add(time.Hour)
 	if !rewatch.IsZero() {
 		next = rewatch
 	}
-	for _, k := range keys {
-		if k.wanted && !k.reading && k.nextAt.Before(next) {
+	for _, k := range w.keys {
+		if k.wanted && !k.reading && k.nextAt.Before(next) && !w.m.holds(k.presence) {
 			next = k.nextAt
 		}
 	}
@@ -232,7 +237,7 @@ func (w *watcher) change(c Change) {
 		k := &watched{state: KeyState{Node: c.Node, Condition: Present, PluggedAt: now}}
 		w.keys = append(w.keys, k)
 		w.listed[k] = true
-		w.m.know(c.Node.Path, true)
+		k.presence, k.asked = w.m.enter(c.Node)
 		w.want(k, now)
 		w.event(Plugged, k)
 	}
@@ -256,7 +261,7 @@ func (w *watcher) remove(i int) {
 		k.cancel()
 	}
 	w.keys = slices.Delete(w.keys, i, i+1)
-	w.m.know(k.state.Node.Path, false)
+	w.m.leave(k.presence)
 	w.event(Unplugged, k)
 }
 
@@ -270,12 +275,11 @@ func (w *watcher) want(k *watched, at time.Time) {
 }
 
 func (w *watcher) reread() {
-	for _, path := range w.m.takeAsked() {
-		for _, k := range w.keys {
-			if k.state.Node.Path == path {
-				k.failed = 0
-				w.want(k, time.Now())
-			}
+	asked := w.m.takeAsked()
+	for _, k := range w.keys {
+		if wish, ok := asked[k.state.Node.Path]; ok {
+			k.failed, k.asked = 0, max(wish, k.asked)
+			w.want(k, time.Now())
 		}
 	}
 }

@@ -3,6 +3,7 @@ package fido
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -21,10 +22,10 @@ const (
 // start begins the reads that are due.
 func (w *watcher) start(ctx context.Context) {
 	for _, k := range w.keys {
-		if k.reading || !k.wanted || time.Now().Before(k.nextAt) {
+		if k.reading || !k.wanted || time.Now().Before(k.nextAt) || !w.m.begin(k.presence) {
 			continue
 		}
-		k.reading, k.wanted = true, false
+		k.reading, k.wanted, k.serving = true, false, k.asked
 		readCtx, cancel := context.WithCancel(ctx)
 		k.cancel = cancel
 		node := k.state.Node
@@ -46,6 +47,7 @@ func (w *watcher) done(r result) {
 	if !slices.Contains(w.keys, k) {
 		return
 	}
+	w.m.over(k.presence)
 	now := time.Now()
 	k.reading, k.cancel = false, nil
 	k.state.TriedAt = now
@@ -61,7 +63,7 @@ func (w *watcher) done(r result) {
 			return // the bus is about to say so; what is left of the key is no news
 		}
 	}
-	k.state.Condition, k.state.Err = conditionOf(r.err), r.err
+	k.state.Condition, k.state.Err, k.state.Answered = conditionOf(r.err), r.err, k.serving
 	w.event(Read, k)
 }
 
@@ -70,7 +72,7 @@ func (w *watcher) done(r result) {
 func read(ctx context.Context, bus Bus, node Node) (Hello, *Info, *Retries, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	key, err := openShared(ctx, bus, node)
+	key, err := openShared(ctx, bus, node, shareFor)
 	if err != nil {
 		return Hello{}, nil, nil, err
 	}
@@ -87,18 +89,18 @@ func read(ctx context.Context, bus Bus, node Node) (Hello, *Info, *Retries, erro
 }
 
 // openShared waits for a while if another program has the key.
-func openShared(ctx context.Context, bus Bus, node Node) (*Key, error) {
+func openShared(ctx context.Context, bus Bus, node Node, while time.Duration) (*Key, error) {
 	begin := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		key, err := OpenKey(ctx, bus, node)
-		if !errors.Is(err, ErrInUse) || time.Since(begin) >= shareFor {
+		if !errors.Is(err, ErrInUse) || time.Since(begin) >= while {
 			return key, err
 		}
 		timer := time.NewTimer(jittered(pause))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
 		case <-timer.C:
 		}
 	}

@@ -35,6 +35,9 @@ type KeyState struct {
 	// PluggedAt is when the bus told of it; TriedAt is the end of the last
 	// read, whether it succeeded or not.
 	PluggedAt, ReadAt, TriedAt time.Time
+	// Answered is the number of the last wish for a read ([Monitor.Ask]) that
+	// the last read began after.
+	Answered uint64
 }
 
 // conditionOf says in which condition a key is after a read.
