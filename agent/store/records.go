@@ -10,8 +10,11 @@ import (
 type Lease struct {
 	contract.Lease
 	Owner contract.Owner
-	TTL   time.Duration
-	Keep  bool
+	// Expires is when the token that took it does, and the lease with it; zero:
+	// never.
+	Expires time.Time
+	TTL     time.Duration
+	Keep    bool
 	// Token is the SHA-256 of the lease's own token; the token itself is
 	// nowhere.
 	Token [32]byte
