@@ -2,8 +2,10 @@ package webauthn
 
 import "encoding/json"
 
-// Party is one line of the allow-list of relying parties (DESIGN rule 9).
+// Party is one line of the allow-list of relying parties (DESIGN rule 9);
+// ValidateParty checks it.
 type Party struct {
+	// ID is the RP ID, in lower case and Punycode.
 	ID string
 	// Origins are exact: scheme, host and port. A port of * stands for any, on
 	// localhost alone.
@@ -14,8 +16,10 @@ type Party struct {
 
 // Page is where a call to navigator.credentials comes from.
 type Page struct {
-	// Origin is that of the frame; Top that of the top page where the two
-	// differ, else empty.
+	// Origin is that of the frame, as browsers write it (HTML, 7.1.1): in lower
+	// case and Punycode, without the scheme's own port. Top is that of the top
+	// page where the frame is not same-origin with all that it is in (which may
+	// be its own, if another one is in between), else empty.
 	Origin, Top string
 	// Target is the lease's.
 	Target string
@@ -95,7 +99,8 @@ type JSON = json.RawMessage
 // ErrorName is the name of the DOMException that a browser would throw.
 type ErrorName string
 
-// The names (WebAuthn L3, 5.1.3 and 5.1.4; Web IDL, 2.8.1).
+// The names (WebAuthn L3, 5.1.3, 5.1.4 and 5.1.8; Web IDL, 2.8.1). TypeError is
+// ECMAScript's; RangeError is what Chromium throws where something is too large.
 const (
 	NotAllowedError   ErrorName = "NotAllowedError"
 	SecurityError     ErrorName = "SecurityError"
@@ -103,5 +108,7 @@ const (
 	NotSupportedError ErrorName = "NotSupportedError"
 	ConstraintError   ErrorName = "ConstraintError"
 	AbortError        ErrorName = "AbortError"
+	EncodingError     ErrorName = "EncodingError"
 	TypeError         ErrorName = "TypeError"
+	RangeError        ErrorName = "RangeError"
 )
