@@ -23,7 +23,9 @@ type Conn struct {
 
 	shutOnce sync.Once
 	closing  chan struct{} // closed when the worker has to let go
+	reset    bool          // the card is not to be left as it is; set before closing is closed
 	ended    chan struct{} // closed when it has
+	resetErr error         // why the card was not reset; set before ended is closed
 	gaveUp   chan struct{} // closed when it missed a deadline
 	hung     error         // why; set before gaveUp is closed
 
@@ -121,6 +123,27 @@ func (c *Conn) Close() error {
 	default:
 		return nil
 	}
+}
+
+// CloseReset lets go of the card by resetting it, and waits as [Conn.Close] does.
+// Every program that is connected to the card loses what it had achieved there,
+// and is told so by SCARD_W_RESET_CARD. It is the one exception from leaving a
+// card as it is: for a PIN that we verified in a lease and that nothing else
+// closes (DESIGN rule 3). It fails with [ErrClosed] where the Conn was closed
+// before, and the card was not reset.
+func (c *Conn) CloseReset() error {
+	first := false
+	c.shutOnce.Do(func() {
+		first, c.reset = true, true
+		close(c.closing)
+	})
+	if err := c.Close(); err != nil {
+		return err
+	}
+	if !first {
+		return ErrClosed
+	}
+	return c.resetErr
 }
 
 func (c *Conn) shut() { c.shutOnce.Do(func() { close(c.closing) }) }

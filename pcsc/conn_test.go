@@ -75,6 +75,56 @@ func TestATransactionLeavesTheCardAsItIs(t *testing.T) {
 	})
 }
 
+// Ground rule 3: a card is never reset, but by who asks for just that.
+func TestACardIsResetOnlyByWhoAsksForIt(t *testing.T) {
+	withCard(t, func(t *testing.T, _ *fakeSystem, card *fakeCard, c *Connector) {
+		conn := mustOpen(t, c, "A")
+		if err := conn.CloseReset(); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := card.story(), "connect, disconnect AND NOT LEFT AS IT IS, release"; got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+		if err := conn.Close(); err != nil {
+			t.Errorf("closed again: %v", err)
+		}
+
+		conn = mustOpen(t, c, "A")
+		_ = conn.Close()
+		if err := conn.CloseReset(); !errors.Is(err, ErrClosed) {
+			t.Errorf("after it was closed: %v", err)
+		}
+		if got, want := card.story(), "connect, disconnect, release"; got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+
+		refusal := &Error{opDisconnect, SCARD_W_REMOVED_CARD}
+		card.refuse["disconnect AND NOT LEFT AS IT IS"] = refusal
+		if err := mustOpen(t, c, "A").CloseReset(); !errors.Is(err, SCARD_W_REMOVED_CARD) {
+			t.Errorf("refused: %v", err)
+		}
+	})
+}
+
+// A reset that comes after its caller was told that the card hangs is none that
+// anybody knows of.
+func TestALateResetIsNotMade(t *testing.T) {
+	withCard(t, func(t *testing.T, _ *fakeSystem, card *fakeCard, c *Connector) {
+		conn := mustOpen(t, c, "A")
+		release := card.hangs("transmit")
+		go func() { _, _ = conn.Transmit(t.Context(), []byte{0}) }()
+		synctest.Wait()
+		if err := conn.CloseReset(); !errors.Is(err, ErrHung) {
+			t.Errorf("got %v", err)
+		}
+		release()
+		synctest.Wait()
+		if got, want := card.story(), "connect, transmit, disconnect, release"; got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+	})
+}
+
 func TestATransactionEndsHoweverItsFunctionDoes(t *testing.T) {
 	withCard(t, func(t *testing.T, _ *fakeSystem, card *fakeCard, c *Connector) {
 		conn := mustOpen(t, c, "A")

@@ -74,19 +74,34 @@ func (w *worker) connect(share ShareMode, protocols Protocol) (err error) {
 	return err
 }
 
-// letGo gives the card back as it is. Every step is tried: a context released
-// with a card still connected resets the card.
+// letGo gives the card back, as it is unless a reset was asked for. Every step
+// is tried: a context released with a card still connected resets the card.
 func (w *worker) letGo() {
 	for ; w.transact > 0; w.transact-- {
 		w.timed(opEnd, func() { _ = w.card.EndTransaction(LeaveCard) })
 	}
 	if card := w.card; card != nil {
 		w.card = nil
-		w.timed(opDisconnect, func() { _ = card.Disconnect(LeaveCard) })
+		if w.toReset() {
+			w.timed(opDisconnect, func() { w.c.resetErr = card.Disconnect(ResetCard) })
+		} else {
+			w.timed(opDisconnect, func() { _ = card.Disconnect(LeaveCard) })
+		}
 	}
 	if pc := w.pc; pc != nil {
 		w.pc = nil
 		w.timed(opRelease, func() { _ = pc.Release() })
+	}
+}
+
+// toReset is whether the card is to be reset. Who was told that the card hung
+// was not told of a reset.
+func (w *worker) toReset() bool {
+	select {
+	case <-w.c.closing:
+		return w.c.reset && !w.late
+	default:
+		return false
 	}
 }
 

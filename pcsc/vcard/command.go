@@ -201,7 +201,7 @@ func (c *Card) selectApplication(cmd apdu.Command) ([]byte, status) {
 		c.session.app = appPIV
 		return propertyTemplate(), swOK
 	case len(cmd.Data) == 0, names(cmd.Data, managerAID):
-		c.session = session{app: appManager}
+		c.session = session{app: appManager, verified: c.session.verified && c.hasFault(FaultPINKept)}
 		return managerTemplate(), swOK
 	default:
 		return nil, swNotFound

@@ -27,6 +27,8 @@ const (
 	FaultLiveIssuer   FaultName = "live-issuer"   // certificates of an issuer named like the one of live cards
 	FaultRetiredATR   FaultName = "retired-atr"   // the ATR of NHS series 5 and 6, from the next reset on
 	FaultNoATR        FaultName = "no-atr"        // answers no reset: SCARD_STATE_MUTE; in process only
+	FaultNoLogout     FaultName = "no-logout"     // refuses VERIFY with P1 = FF, as cards older than SP 800-73-4 do
+	FaultPINKept      FaultName = "pin-kept"      // a verified PIN outlives the selection of another application
 )
 
 // FaultNames lists every fault there is.
@@ -34,6 +36,7 @@ func FaultNames() []FaultName {
 	return []FaultName{
 		FaultMute, FaultSlow, FaultEmpty, FaultTruncated, FaultGarbage, FaultSW, FaultPINBlocked,
 		FaultCertExpired, FaultCertExpiring, FaultOneCert, FaultNoCert, FaultLiveIssuer, FaultRetiredATR, FaultNoATR,
+		FaultNoLogout, FaultPINKept,
 	}
 }
 

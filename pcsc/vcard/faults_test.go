@@ -93,6 +93,19 @@ func TestFaults(t *testing.T) {
 				t.Errorf("% X", got)
 			}
 		}},
+		vcard.FaultNoLogout: {check: func(t *testing.T, c chip, _ []byte) {
+			c.play(script{{verifyRight, "9000"}, {logout, "6A86"}, {verifyEmpty, "9000"}})
+			c.send(manager)
+			c.play(script{{selectPIV, "9000"}, {verifyEmpty, "63C3"}})
+		}},
+		vcard.FaultPINKept: {check: func(t *testing.T, c chip, _ []byte) {
+			c.want("9000", verifyRight)
+			c.send(manager)
+			c.play(script{{selectPIV, "9000"}, {verifyEmpty, "9000"}, {logout, "9000"}, {verifyEmpty, "63C3"}})
+			c.want("9000", verifyRight)
+			c.Reset()
+			c.play(script{{selectPIV, "9000"}, {verifyEmpty, "63C3"}})
+		}},
 		vcard.FaultMute: {check: func(t *testing.T, c chip, _ []byte) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()

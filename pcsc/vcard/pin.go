@@ -71,7 +71,7 @@ func (c *Card) verified() bool { return c.session.verified && c.triesLeft() > 0 
 // with P1 = FF it resets the security status; neither costs a try.
 func (c *Card) verify(cmd apdu.Command) status {
 	switch {
-	case cmd.P1 != 0x00 && (cmd.P1 != 0xFF || c.profile.Older):
+	case cmd.P1 != 0x00 && (cmd.P1 != 0xFF || c.profile.Older || c.hasFault(FaultNoLogout)):
 		return swWrongP1P2
 	case cmd.P2 != refPIN:
 		return swReferenceNotFound
