@@ -26,6 +26,15 @@ type tempo struct {
 	// not come while others talked to the key: a system keeps few reports for
 	// who does not read them at once (Linux 64), and drops what comes on top.
 	repeat bool
+	// single says that the message is sent once, whatever comes of it, as one
+	// must be that costs a try: not even a refusal after which the key surely
+	// did nothing (ERR_CHANNEL_BUSY, ERR_INVALID_CHANNEL: it took up no message,
+	// CTAP 2.1, 11.2.5.1 and 11.2.9.1.6) is met by sending it again. What is in
+	// it was encrypted for a key agreement that need not be good any more: a key
+	// that lost its channels lost its power, and while another program had the
+	// key, a wrong PIN of that one may have ended the agreement. Sent again, the
+	// right PIN would be read as a wrong one.
+	single bool
 }
 
 const (
@@ -38,8 +47,13 @@ const (
 	firstPause, lastPause = 20 * time.Millisecond, 250 * time.Millisecond
 )
 
-// quick is the tempo of commands that wait for nobody.
-var quick = tempo{patience: 3 * time.Second, limit: 10 * time.Second, busy: 3 * time.Second, repeat: true}
+var (
+	// quick is the tempo of commands that wait for nobody.
+	quick = tempo{patience: 3 * time.Second, limit: 10 * time.Second, busy: 3 * time.Second, repeat: true}
+	// personal is that of commands that wait for a person. A key gives up by
+	// itself after 30 s or so.
+	personal = tempo{patience: quick.patience, limit: 2 * time.Minute, busy: quick.busy}
+)
 
 // Keepalive is what a key says while it works (CTAP 2.1, 11.2.9.1.7).
 type Keepalive byte
@@ -76,7 +90,7 @@ func openChannel(ctx context.Context, link Link) (*channel, error) {
 
 // exchange sends a message and returns the answer of the same command.
 // KEEPALIVEs go to the callback, if there is one. When ctx ends, a
-// CTAPHID_CBOR command is cancelled; if the key was faster, its answer counts.
+// CTAPHID_CBOR command is cancelled; if the key was faster, its success counts.
 func (c *channel) exchange(ctx context.Context, req message, t tempo, keepalive func(Keepalive)) ([]byte, error) {
 	data, err := c.attempt(ctx, req, t, keepalive)
 	if t.repeat && crowdedOut(err) {
@@ -92,6 +106,9 @@ func (c *channel) attempt(ctx context.Context, req message, t tempo, keepalive f
 			return nil, err
 		}
 		c.stale = false
+	}
+	if t.single {
+		return c.once(ctx, req, t, keepalive)
 	}
 	fresh := false
 	var data []byte
@@ -209,7 +226,7 @@ func (c *channel) once(ctx context.Context, req message, t tempo, keepalive func
 			done, data, err := l.take(p)
 			if done {
 				c.stale = errors.Is(err, ErrMalformed)
-				if cancelled != nil && (err != nil || Status(data[0]) != CTAP2_OK) {
+				if cancelled != nil && (err != nil || !counts(Status(data[0]), t)) {
 					return nil, cancelled
 				}
 				return data, err
@@ -232,6 +249,12 @@ func (c *channel) once(ctx context.Context, req message, t tempo, keepalive func
 		}
 		return nil, l.late()
 	}
+}
+
+// counts says whether the answer to a command that was cancelled is told: a
+// success always; of a message that costs a try the refusal too.
+func counts(s Status, t tempo) bool {
+	return s == CTAP2_OK || t.single && s != CTAP2_ERR_KEEPALIVE_CANCEL
 }
 
 // init allocates a channel, or empties ours (CTAP 2.1, 11.2.9.1.3).

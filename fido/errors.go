@@ -17,6 +17,9 @@ var (
 	ErrMalformed = errors.New("fido: the key does not answer as CTAP says")
 	// ErrUnsupported says that the key has no such command.
 	ErrUnsupported = errors.New("fido: the key cannot do that")
+	// ErrNoPIN says that what was given for a PIN can be none, so that it was
+	// not sent: a PIN has 4 code points to 63 octets of UTF-8 (CTAP 2.1, 6.5.1).
+	ErrNoPIN = errors.New("fido: a PIN has 4 characters to 63 octets of UTF-8")
 	// ErrClosed says that the key was closed by us.
 	ErrClosed = errors.New("fido: the key is closed")
 )
@@ -88,7 +91,8 @@ func (e *HIDError) Is(target error) bool {
 }
 
 // StatusError is a CTAP status code other than CTAP2_OK (CTAP 2.1, 8.2): the
-// key's own answer to a command it understood.
+// key's own answer to a command it understood, or ours in its place where the
+// command could not be sent and the key had no other to give.
 type StatusError struct {
 	Command byte // authenticator API command (CTAP 2.1, 6)
 	Status  Status

@@ -124,7 +124,7 @@ func TestNamesOfCommandsAndCodes(t *testing.T) {
 		Command(0x55).String():                  "CTAPHID command 0x55",
 		CTAP2_ERR_PIN_AUTH_BLOCKED.String():     "CTAP2_ERR_PIN_AUTH_BLOCKED",
 		(&StatusError{0x04, 0x2d}).Error():      "fido: authenticatorGetInfo: CTAP2_ERR_KEEPALIVE_CANCEL (0x2D)",
-		(&StatusError{0x41, 0xf5}).Error():      "fido: CTAP command 0x41: CTAP2_ERR_VENDOR (0xF5)",
+		(&StatusError{0x42, 0xf5}).Error():      "fido: CTAP command 0x42: CTAP2_ERR_VENDOR (0xF5)",
 		(&HIDError{CTAPHID_CBOR, 0x06}).Error(): "fido: CTAPHID_CBOR: ERR_CHANNEL_BUSY (0x06)",
 		(&HIDError{CTAPHID_PING, 0x99}).Error(): "fido: CTAPHID_PING: CTAPHID error (0x99)",
 	} {

@@ -22,8 +22,12 @@ type Info struct {
 	MaxMsgSize int
 	// PINProtocols are pinUvAuthProtocols, the one it likes best first.
 	PINProtocols []uint
-	Transports   []string
-	Algorithms   []int64 // COSE algorithm numbers
+	// MaxListed is how many credentials a list may name, and MaxIDLength how
+	// long their ids may be, in octets (maxCredentialCountInList,
+	// maxCredentialIdLength); 0: not told.
+	MaxListed, MaxIDLength int
+	Transports             []string
+	Algorithms             []int64 // COSE algorithm numbers
 	// ForcePINChange says that the PIN must be changed before it is of use.
 	ForcePINChange bool
 	// MinPINLength is in Unicode code points; 4 unless the key says otherwise.
@@ -73,6 +77,9 @@ type Retries struct {
 const (
 	maxList   = 64
 	maxString = 128
+	// leastMsgSize is what every key takes in a message (CTAP 2.1, 6.4,
+	// maxMsgSize), in octets.
+	leastMsgSize = 1024
 )
 
 // strict takes CTAP2 CBOR (CTAP 2.1, 8) from a key: no indefinite lengths, no
@@ -111,6 +118,8 @@ type rawInfo struct {
 	Options      map[string]bool `cbor:"4,keyasint"`
 	MaxMsgSize   *uint64         `cbor:"5,keyasint"`
 	PINProtocols []uint64        `cbor:"6,keyasint"`
+	MaxListed    *uint64         `cbor:"7,keyasint"`
+	MaxIDLength  *uint64         `cbor:"8,keyasint"`
 	Transports   []string        `cbor:"9,keyasint"`
 	Algorithms   []struct {
 		Alg int64 `cbor:"alg"`
@@ -131,13 +140,19 @@ func parseInfo(data []byte) (*Info, error) {
 	}
 	info := &Info{
 		Versions: raw.Versions, Extensions: raw.Extensions, AAGUID: AAGUID(raw.AAGUID), Options: raw.Options,
-		MaxMsgSize: 1024, Transports: raw.Transports, ForcePINChange: raw.ForcePINChange, MinPINLength: 4, Firmware: raw.Firmware,
+		MaxMsgSize: leastMsgSize, Transports: raw.Transports, ForcePINChange: raw.ForcePINChange, MinPINLength: 4, Firmware: raw.Firmware,
 	}
 	if raw.MaxMsgSize != nil {
 		info.MaxMsgSize = int(*raw.MaxMsgSize)
 	}
 	if raw.MinPINLength != nil {
 		info.MinPINLength = int(*raw.MinPINLength)
+	}
+	if raw.MaxListed != nil {
+		info.MaxListed = int(*raw.MaxListed)
+	}
+	if raw.MaxIDLength != nil {
+		info.MaxIDLength = int(*raw.MaxIDLength)
 	}
 	for _, p := range raw.PINProtocols {
 		info.PINProtocols = append(info.PINProtocols, uint(p))
@@ -172,7 +187,7 @@ func (r *rawInfo) check() error {
 			return fmt.Errorf("PIN protocol %d", p)
 		}
 	}
-	for _, n := range []*uint64{r.MaxMsgSize, r.MinPINLength} {
+	for _, n := range []*uint64{r.MaxMsgSize, r.MaxListed, r.MaxIDLength, r.MinPINLength} {
 		if n != nil && *n > math.MaxUint16 {
 			return fmt.Errorf("a length of %d", *n)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 )
 
 // Key is an open security key. One goroutine owns it and does one thing after
@@ -163,18 +162,36 @@ func (k *Key) ask(ctx context.Context, c *channel) (*Info, error) {
 	return info, err
 }
 
+// known is what the key said of itself, asked once.
+func (k *Key) known(ctx context.Context, c *channel) (*Info, error) {
+	if k.info != nil {
+		return k.info, nil
+	}
+	return k.ask(ctx, c)
+}
+
+// ceremony has the owner do something for which the key must speak CTAP2.
+func (k *Key) ceremony(ctx context.Context, what func(context.Context, *channel, *Info) error) error {
+	if !k.hello.CBOR {
+		return fmt.Errorf("%w: CTAPHID_CBOR", ErrUnsupported)
+	}
+	return k.do(ctx, func(ctx context.Context, c *channel) error {
+		info, err := k.known(ctx, c)
+		if err != nil {
+			return err
+		}
+		return what(ctx, c, info)
+	})
+}
+
 // Retries asks how many tries are left. It costs none of them.
 func (k *Key) Retries(ctx context.Context) (*Retries, error) {
 	var r *Retries
 	err := k.do(ctx, func(ctx context.Context, c *channel) error {
-		info := k.info
-		if info == nil {
-			var err error
-			if info, err = k.ask(ctx, c); err != nil {
-				return err
-			}
+		info, err := k.known(ctx, c)
+		if err != nil {
+			return err
 		}
-		var err error
 		r, err = retries(ctx, c, info)
 		return err
 	})
@@ -216,7 +233,6 @@ func retries(ctx context.Context, c *channel, info *Info) (*Retries, error) {
 // if there is one, is told what the key waits for; it must not block.
 func (k *Key) Select(ctx context.Context, keepalive func(Keepalive)) error {
 	return k.do(ctx, func(ctx context.Context, c *channel) error {
-		// A key gives up by itself after 30 s or so.
-		return c.selection(ctx, tempo{patience: quick.patience, limit: 2 * time.Minute, busy: quick.busy}, keepalive)
+		return c.selection(ctx, personal, keepalive)
 	})
 }

@@ -69,7 +69,8 @@ const (
 
 // Token is a pinUvAuthToken. It is secret: Forget wipes it.
 type Token struct {
-	protocol uint //nolint:unused // for the ceremonies that come next
+	protocol uint
+	permits  Permissions
 	secret   []byte
 }
 
@@ -87,15 +88,21 @@ type Stored struct {
 	User User
 }
 
+var _ Session = (*Key)(nil)
+
 // Session is what a ceremony does with an open key; [Key] has it. Each call
-// ends soon after its context does: what the key did all the same is in the
-// answer, not lost.
+// ends soon after its context does, and what the key did all the same is in
+// the answer, not lost: a success that was on its way when the context ended
+// is returned with a nil error, so who ended it looks at the answer first.
 type Session interface {
 	Info(ctx context.Context) (*Info, error)
 	// Retries asks how many tries are left; it costs none.
 	Retries(ctx context.Context) (*Retries, error)
-	// PINToken sends a PIN, once, and wipes it. A wrong one is a StatusError of
-	// CTAP2_ERR_PIN_INVALID, PIN_BLOCKED or PIN_AUTH_BLOCKED. Who calls it has
+	// PINToken sends a PIN, once, and wipes it. It is UTF-8 in Normalization
+	// Form C (CTAP 2.1, 6.5.1). A wrong one is a StatusError of
+	// CTAP2_ERR_PIN_INVALID, PIN_BLOCKED or PIN_AUTH_BLOCKED, also where ctx
+	// ended meanwhile; after any other error than that, ErrNoPIN and
+	// ErrUnsupported it is not known whether it cost a try. Who calls it has
 	// read Retries in the same session just before (DESIGN rule 1).
 	PINToken(ctx context.Context, pin []byte, want Permissions, rpID string) (*Token, error)
 	// UVToken has the key verify its user itself, by a finger for example.

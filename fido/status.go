@@ -162,13 +162,27 @@ func (s Status) String() string {
 
 // Authenticator API commands that this package sends (CTAP 2.1, 6).
 const (
-	authenticatorGetInfo   = 0x04
-	authenticatorClientPIN = 0x06
-	authenticatorSelection = 0x0b
+	authenticatorMakeCredential       = 0x01
+	authenticatorGetAssertion         = 0x02
+	authenticatorGetInfo              = 0x04
+	authenticatorClientPIN            = 0x06
+	authenticatorGetNextAssertion     = 0x08
+	authenticatorCredentialManagement = 0x0a
+	authenticatorSelection            = 0x0b
+	// The command that FIDO_2_1_PRE has for authenticatorCredentialManagement.
+	prototypeCredentialManagement = 0x41
 )
 
 func commandName(c byte) string {
 	switch c {
+	case authenticatorMakeCredential:
+		return "authenticatorMakeCredential"
+	case authenticatorGetAssertion:
+		return "authenticatorGetAssertion"
+	case authenticatorGetNextAssertion:
+		return "authenticatorGetNextAssertion"
+	case authenticatorCredentialManagement, prototypeCredentialManagement:
+		return "authenticatorCredentialManagement"
 	case authenticatorGetInfo:
 		return "authenticatorGetInfo"
 	case authenticatorClientPIN:
