@@ -100,6 +100,17 @@ func (reading Reading) Read(ctx context.Context, t apdu.Transmitter) (*Card, err
 	return &card, nil
 }
 
+// Certificate reads the certificate of one slot. It fails with [ErrMissing]
+// where there is none. PIV must be selected.
+func (reading Reading) Certificate(ctx context.Context, t apdu.Transmitter, slot Slot) (Certificate, error) {
+	from := source{t: t, extended: !reading.Short}
+	data, err := from.get(ctx, slot.Certificate())
+	if err != nil {
+		return Certificate{}, err
+	}
+	return ParseCertificate(slot, data)
+}
+
 // readInto reads an object and notes what is wrong with it. It fails only if the
 // card does not answer.
 func readInto(ctx context.Context, from *source, card *Card, object Object, slot Slot, parse func([]byte) error) error {
