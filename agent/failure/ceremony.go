@@ -5,6 +5,7 @@ const (
 	CeremonyUnknown   Code = "CEREMONY_UNKNOWN"
 	CeremonyBusy      Code = "CEREMONY_BUSY"
 	CeremonyOver      Code = "CEREMONY_OVER"
+	CeremonyNoPrompt  Code = "CEREMONY_NO_PROMPT"
 	CeremonyKind      Code = "CEREMONY_KIND"
 	CeremonyCancelled Code = "CEREMONY_CANCELLED"
 	CeremonyTimeout   Code = "CEREMONY_TIMEOUT"
@@ -54,6 +55,10 @@ func ceremonyEntries() []Entry {
 		{
 			Code: CeremonyOver, Title: "The ceremony is over already", Status: 409,
 			Remedy: "Begin a new ceremony: this one takes no more answers.",
+		},
+		{
+			Code: CeremonyNoPrompt, Title: "The ceremony waits for no PIN", Status: 409,
+			Remedy: "Answer only while the ceremony is in the state pin.",
 		},
 		{
 			Code: CeremonyKind, Title: "This authenticator does not do that ceremony", Status: 409,

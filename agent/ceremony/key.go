@@ -1,0 +1,239 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+	"authbridge/fido"
+)
+
+// keyFloor is how many PIN tries of a key are never spent (DESIGN rule 1).
+const keyFloor = 3
+
+// undoing bounds what is done with a key after its ceremony has ended.
+const undoing = 1500 * time.Millisecond
+
+// session is an open key.
+type session interface {
+	fido.Session
+	Close() error
+}
+
+// keyUse is one ceremony with a security key.
+type keyUse struct {
+	s    *station
+	a    *act
+	w    *work
+	key  session // nil while it is closed
+	info *fido.Info
+	// pin is the right one, kept until the ceremony is over; from is where it
+	// came from.
+	pin  []byte
+	from Source
+}
+
+// begin opens the key and asks what it is. Who calls it ends the use.
+func (s *station) begin(a *act, w *work) (*keyUse, error) {
+	u := &keyUse{s: s, a: a, w: w}
+	if err := u.open(a.ctx); err != nil {
+		return nil, err
+	}
+	info, err := u.key.Info(a.ctx)
+	if err == nil && !info.FIDO2() {
+		err = unable("the key speaks U2F only")
+	}
+	if err != nil {
+		u.end()
+		return nil, keyFailure(err)
+	}
+	u.info = info
+	return u, nil
+}
+
+// open opens the key; one that is not there is waited for.
+func (u *keyUse) open(ctx context.Context) error {
+	return u.s.c.present(ctx, u.w, func(ctx context.Context) error {
+		key, err := u.s.c.config.Hardware.Key(ctx, u.s.grant.Authenticator.ID)
+		if err != nil {
+			return keyFailure(err)
+		}
+		u.key = key
+		return nil
+	})
+}
+
+// present has an authenticator opened. While it is not there, a person is
+// asked to put it back.
+func (c *Conductor) present(ctx context.Context, w *work, open func(context.Context) error) error {
+	asked := false
+	for {
+		changed := c.config.Hardware.Changed()
+		err := open(ctx)
+		code := failure.CodeOf(err)
+		if code != failure.KeyGone && code != failure.CardGone {
+			if err == nil && asked {
+				w.step(contract.CeremonyRunning, nil)
+			}
+			return err
+		}
+		if !asked {
+			asked = true
+			w.step(contract.CeremonyInsert, insertPrompt(&w.grant))
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (u *keyUse) close() {
+	if u.key != nil {
+		// An error of closing says that the key went, which the next use tells.
+		_ = u.key.Close()
+		u.key = nil
+	}
+}
+
+// end closes the key and wipes the PIN.
+func (u *keyUse) end() {
+	u.close()
+	clear(u.pin)
+	u.pin = nil
+}
+
+// keepalive is for what may wait for a touch: it tells the person, and tells
+// them no longer once the key works on.
+func (u *keyUse) keepalive() func(fido.Keepalive) {
+	waits := false
+	return func(k fido.Keepalive) {
+		switch {
+		case k == fido.STATUS_UPNEEDED && !waits:
+			u.w.step(contract.CeremonyTouch, touchPrompt(&u.w.grant))
+		case k != fido.STATUS_UPNEEDED && waits:
+			u.w.step(contract.CeremonyRunning, nil)
+		}
+		waits = k == fido.STATUS_UPNEEDED
+	}
+}
+
+// permit gets what the plan says: a token, or the option uv, or nothing.
+func (u *keyUse) permit(ask uvAsk, want fido.Permissions, rpID string) (token *fido.Token, uv bool, err error) {
+	way, err := planUV(u.info, ask)
+	if err != nil {
+		return nil, false, err
+	}
+	if way == uvOwn {
+		token, err = u.key.UVToken(u.a.ctx, want, rpID, u.keepalive())
+		var status *fido.StatusError
+		if errors.As(err, &status) && u.info.Has("clientPin") && (status.Status == fido.CTAP2_ERR_UV_BLOCKED || status.Status == fido.CTAP2_ERR_UV_INVALID) {
+			way = uvPIN // as the key's own prompt would have it (CTAP 2.1, 6.5.5.7.3)
+		} else if err != nil {
+			return nil, false, keyFailure(err)
+		}
+	}
+	if way == uvPIN {
+		token, err = u.pinToken(u.a.ctx, want, rpID)
+	}
+	return token, way == uvOption, err
+}
+
+// pinToken gets a token for a PIN: the one that was right before in this
+// ceremony, or one that is asked for. Only a person may try again.
+func (u *keyUse) pinToken(ctx context.Context, want fido.Permissions, rpID string) (*fido.Token, error) {
+	again := false
+	for {
+		pin, from, err := u.known(ctx, again)
+		if err != nil {
+			return nil, err
+		}
+		token, err := u.send(ctx, pin, from, want, rpID)
+		if err == nil {
+			u.pin, u.from = pin, from
+			return token, nil
+		}
+		clear(pin)
+		u.pin = nil
+		if code := failure.CodeOf(err); from != Person || code != failure.PINRefused && code != failure.PINRefusedBefore {
+			return nil, err
+		}
+		again = true
+	}
+}
+
+// known gets a PIN. While a person is asked, the key is closed: other programs
+// may use it meanwhile, and it may be unplugged and come back.
+func (u *keyUse) known(ctx context.Context, again bool) ([]byte, Source, error) {
+	if u.pin != nil {
+		return u.pin, u.from, nil
+	}
+	if !u.a.asks() {
+		return u.w.pin(ctx, pinAsk{again: again})
+	}
+	retries, err := u.retries(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	// Who would not be heard is not asked.
+	if n := retries.PIN; n != nil && *n <= keyFloor && (again || !u.w.request.Override) {
+		return nil, "", &failure.Error{Code: failure.PINTooFewTries, Detail: triesLeft(*n)}
+	}
+	u.close()
+	pin, from, err := u.w.pin(ctx, pinAsk{tries: retries.PIN, again: again})
+	if err != nil {
+		return nil, "", err
+	}
+	if err := u.open(ctx); err != nil {
+		clear(pin)
+		return nil, "", err
+	}
+	return pin, from, nil
+}
+
+func (u *keyUse) retries(ctx context.Context) (*fido.Retries, error) {
+	retries, err := u.key.Retries(ctx)
+	switch {
+	case err != nil:
+		return nil, keyFailure(err)
+	case retries.PowerCycle:
+		return nil, &failure.Error{
+			Code:   failure.PINTooFewTries,
+			Detail: "after three wrong PINs in a row the key takes none before it was unplugged and plugged in again (CTAP 2.1, 6.5.5.7)",
+		}
+	}
+	return retries, nil
+}
+
+// send sends a copy of a PIN, by rule 1. The tries left are read in the same
+// session just before.
+func (u *keyUse) send(ctx context.Context, pin []byte, from Source, want fido.Permissions, rpID string) (*fido.Token, error) {
+	retries, err := u.retries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var token *fido.Token
+	err = u.s.c.pins.attempt(ctx, attempt{
+		authenticator: u.s.grant.Authenticator.ID, kind: contract.SecurityKey, source: from,
+		pin: append([]byte(nil), pin...), tries: retries.PIN, floor: keyFloor, override: u.override(),
+	}, func(pin []byte) error {
+		var err error
+		token, err = u.key.PINToken(ctx, pin, want, rpID)
+		return err
+	})
+	if err != nil {
+		token.Forget()
+		return nil, keyFailure(err)
+	}
+	return token, nil
+}
+
+// override is true once: it is for one attempt.
+func (u *keyUse) override() bool {
+	once := u.w.request.Override
+	u.w.request.Override = false
+	return once
+}

@@ -1,0 +1,248 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+	"authbridge/agent/lease"
+	"authbridge/fido"
+)
+
+// station is where the ceremonies of one lease are carried out, one after the
+// other, by a goroutine of its own. It owns all that is open of the
+// authenticator.
+type station struct {
+	c       *Conductor
+	grant   lease.Grant
+	release func() // of the claim
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	acts    chan *act     // holds the next one
+	done    chan struct{} // closed once the authenticator is left
+	remarks []string      // of leaving it; read after done
+
+	busy    *act // under Conductor.mu
+	closing bool // under Conductor.mu
+
+	// The goroutine's own.
+	used bool // the authenticator was, or may have been, touched
+	// token may delete the discoverable credentials made in the lease. It is of
+	// use until the key forgets it, which is after 10 minutes at the latest
+	// (CTAP 2.1, 6.5.2.1); the PIN that it was got with is not kept.
+	token *fido.Token
+	// made counts the discoverable credentials that may have been made and are
+	// to be deleted.
+	made int
+}
+
+// leaving bounds what is done to leave an authenticator as it was found.
+const leaving = 15 * time.Second
+
+// Open lets ceremonies be done under a lease, and keeps the daemon's own probes
+// away from its authenticator.
+func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
+	release, err := c.config.Hardware.Claim(ctx, grant.Authenticator.ID)
+	if err != nil {
+		return err
+	}
+	s := &station{
+		c: c, grant: grant, release: release,
+		acts: make(chan *act, 1), done: make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancelCause(c.ctx)
+	c.mu.Lock()
+	switch {
+	case c.over:
+		err = &failure.Error{Code: failure.ShuttingDown}
+	case c.stations[grant.Lease] != nil:
+		err = &failure.Error{Code: failure.Conflict, Detail: "the lease is open already"}
+	default:
+		c.stations[grant.Lease] = s
+	}
+	c.mu.Unlock()
+	if err != nil {
+		s.cancel(err)
+		release()
+		return err
+	}
+	go s.run()
+	return nil
+}
+
+// Close ends the ceremony that is under way, if there is one, and leaves the
+// authenticator as it was found. Of what takes longer than ctx allows it says
+// so; it is ended all the same.
+func (c *Conductor) Close(ctx context.Context, id string, why contract.LeaseEnd) (remarks []string) {
+	c.mu.Lock()
+	s := c.stations[id]
+	if s != nil {
+		s.closing = true
+	}
+	c.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	s.cancel(&failure.Error{Code: failure.CeremonyCancelled, Detail: "the lease ended: " + string(why)})
+	select {
+	case <-s.done:
+		return s.remarks
+	case <-ctx.Done():
+		return []string{s.grant.Authenticator.Name + " is not left yet: it does not answer"}
+	}
+}
+
+// run carries out ceremonies until the lease ends.
+func (s *station) run() {
+	defer close(s.done)
+	for s.ctx.Err() == nil {
+		select {
+		case a := <-s.acts:
+			s.perform(a)
+		case <-s.ctx.Done():
+		}
+	}
+	if s.shut() {
+		s.perform(<-s.acts)
+	}
+	s.leave()
+}
+
+// shut keeps further ceremonies away, and says whether one is on its way.
+func (s *station) shut() (coming bool) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.closing = true
+	return s.busy != nil
+}
+
+// free lets the next ceremony begin.
+func (s *station) free() {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.busy = nil
+}
+
+// perform carries out one ceremony, to one of its ends; nil is one that did not
+// come to be.
+func (s *station) perform(a *act) {
+	if a == nil {
+		s.free()
+		return
+	}
+	defer a.cancel(nil)
+	w := &work{
+		request: a.request, grant: s.grant, by: a.by, live: s.live(),
+		step: a.step, pin: a.pin,
+	}
+	result, err := s.carryOut(a, w)
+	why := a.why()
+	switch {
+	case why != nil && err != nil:
+		a.finish(s.free, nil, late(why, err))
+	case why != nil && a.request.Type != contract.CeremonyCreate: // which has looked itself
+		a.finish(s.free, nil, late(why, &lateError{"it was signed all the same, and thrown away"}))
+	case err != nil:
+		a.finish(s.free, nil, codeOr(err, failure.Internal, ""))
+	default:
+		a.finish(s.free, result, nil)
+	}
+}
+
+func (s *station) carryOut(a *act, w *work) (*contract.CeremonyResult, error) {
+	if err := a.ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.used = true
+	w.step(contract.CeremonyRunning, nil)
+	switch a.request.Type {
+	case contract.CeremonyCreate:
+		return s.create(a, w)
+	case contract.CeremonyGet:
+		return s.assert(a, w)
+	default:
+		return s.c.sign(a.ctx, w)
+	}
+}
+
+// lateError is what an authenticator did although the ceremony had ended, and
+// what became of that.
+type lateError struct{ text string }
+
+func (e *lateError) Error() string { return e.text }
+
+// late adds to why a ceremony ended what became of it all the same.
+func late(why *failure.Error, err error) *failure.Error {
+	why.Err = err
+	text := ""
+	var done *lateError
+	var e *failure.Error
+	switch {
+	case errors.As(err, &done):
+		text = done.text
+	case errors.As(err, &e) && e.Code != why.Code:
+		entry, _ := failure.Lookup(e.Code)
+		text = entry.Title
+		if e.Detail != "" {
+			text += ": " + e.Detail
+		}
+	}
+	if why.Detail != "" && text != "" {
+		why.Detail += "; "
+	}
+	why.Detail += text
+	return why
+}
+
+// live is whether the card's certificates are of a live issuer, by the newest
+// that is known of it.
+func (s *station) live() bool {
+	for _, a := range s.c.config.Hardware.Snapshot().Authenticators {
+		if a.ID == s.grant.Authenticator.ID && a.Environment == "live" {
+			return true
+		}
+	}
+	return s.grant.Authenticator.Environment == "live"
+}
+
+// leave leaves the authenticator as it was found.
+func (s *station) leave() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), leaving)
+	defer cancel()
+	leave := s.leaveKey
+	if s.grant.Authenticator.Kind == contract.Smartcard {
+		leave = func(ctx context.Context) ([]string, error) {
+			traces, err := s.c.store.Traces(ctx, s.grant.Lease)
+			if err != nil {
+				return nil, err
+			}
+			remarks, err := s.c.leaveCard(ctx, s.grant, traces)
+			if err == nil && len(traces) > 0 {
+				err = s.c.store.DeleteTraces(ctx, s.grant.Lease)
+			}
+			return remarks, err
+		}
+	}
+	remarks, err := leave(ctx)
+	if err != nil {
+		e := codeOr(err, failure.Internal, "")
+		text := s.grant.Authenticator.Name + " could not be left as it was found"
+		if entry, ok := failure.Lookup(e.Code); ok {
+			text += ": " + entry.Title
+		}
+		remarks = append(remarks, text)
+		s.c.config.Log.Warn("an authenticator is not left as it was found", "lease", s.grant.Lease, "err", err)
+	}
+	s.remarks = remarks
+	s.release()
+	if s.used {
+		if err := s.c.config.Hardware.Reread(s.grant.Authenticator.ID); err != nil {
+			s.c.config.Log.Debug("no fresh read after the lease", "authenticator", s.grant.Authenticator.ID, "err", err)
+		}
+	}
+	s.c.mu.Lock()
+	delete(s.c.stations, s.grant.Lease)
+	s.c.mu.Unlock()
+}
