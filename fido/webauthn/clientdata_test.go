@@ -31,11 +31,13 @@ func TestClientDataIsExact(t *testing.T) {
 		want              string
 	}{
 		{
-			typeCreate, "https://example.org", "", []byte{0xfb, 0xff, 0xfe},
+			typeCreate, "https://example.org", "",
+			[]byte{0xfb, 0xff, 0xfe},
 			`{"type":"webauthn.create","challenge":"-__-","origin":"https://example.org","crossOrigin":false}`,
 		},
 		{
-			typeGet, "http://localhost:8080", "https://example.com", []byte{0},
+			typeGet, "http://localhost:8080", "https://example.com",
+			[]byte{0},
 			`{"type":"webauthn.get","challenge":"AA","origin":"http://localhost:8080","crossOrigin":true,"topOrigin":"https://example.com"}`,
 		},
 	} {
@@ -57,7 +59,7 @@ func TestStringsAreEscapedAsTheSpecSays(t *testing.T) {
 	for in, want := range map[string]string{
 		`a"b\c`:         `"a\"b\\c"`,
 		"\x00\x1f\n":    `"\u0000\u001f\u000a"`,
-		" !#[]~\x7f":    "\" !#[]~\x7f\"",
+		"a !#[]~\x7f":   "\"a !#[]~\x7f\"",
 		"<>&\u2028é😀":   "\"<>&\u2028é😀\"",
 		"":              `""`,
 		"https://b.org": `"https://b.org"`,

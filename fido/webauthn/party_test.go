@@ -98,7 +98,7 @@ func TestWhoMayClaimAnRPID(t *testing.T) {
 			page.Target = row.target
 		}
 		got, err := claim(page, row.id, parties)
-		t.Run(row.what, func(t *testing.T) { //nolint:paralleltest // of no use for so little
+		t.Run(row.what, func(t *testing.T) {
 			wantError(t, err, row.name, row.kind, row.field)
 			if got != row.want {
 				t.Errorf("RP ID %q, want %q", got, row.want)
@@ -171,7 +171,7 @@ func TestPartiesAreChecked(t *testing.T) {
 	} {
 		p := Party{good.ID, append([]string{}, good.Origins...), append([]string{}, good.Targets...)}
 		row.spoil(&p)
-		t.Run(row.what, func(t *testing.T) { //nolint:paralleltest // of no use for so little
+		t.Run(row.what, func(t *testing.T) {
 			wantError(t, ValidateParty(p), row.name, row.kind, row.field)
 		})
 	}
