@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/inventory"
 	"authbridge/agent/store"
 	"authbridge/e2e/pcscd"
 	"authbridge/pcsc"
@@ -47,7 +48,7 @@ func TestHelperBridge(t *testing.T) {
 			fmt.Fprintln(os.Stdout, "truncated", delivery.View.ID())
 		}
 		for _, e := range delivery.Events {
-			fmt.Fprintln(os.Stdout, "event", e.ID(), e.Event(true).Type)
+			fmt.Fprintln(os.Stdout, "event", e.ID(), e.Event(inventory.Viewer{Identity: true}).Type)
 		}
 	}
 }

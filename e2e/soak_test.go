@@ -289,7 +289,7 @@ func (c *client) read(ctx context.Context, inv *inventory.Inventory) error {
 				c.last = delivery.View.ID().String()
 			}
 			for _, e := range delivery.Events {
-				c.events = append(c.events, e.Event(true))
+				c.events = append(c.events, e.Event(inventory.Viewer{Identity: true}))
 				c.last = e.ID().String()
 			}
 			seen += len(delivery.Events)

@@ -19,6 +19,8 @@ const (
 	eventStream = "text/event-stream"
 	// heartbeat tells both ends that the other is still there.
 	heartbeat = 15 * time.Second
+	// heartbeatLine is a comment, which nobody is told of.
+	heartbeatLine = ": heartbeat\n\n"
 	// streamWrite is how long a reader may leave its socket full.
 	streamWrite = 10 * time.Second
 )
@@ -46,31 +48,25 @@ func (s *Server) getEvents(ctx context.Context, in *eventsInput) (*eventsOutput,
 	} else if err != nil {
 		return nil, err
 	}
-	ctx, release, err := s.holds.hold(ctx, callerOf(ctx))
+	ctx, release, err := s.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &eventsOutput{Body: func(h huma.Context) {
 		defer release()
 		_, w := humago.Unwrap(h)
-		s.stream(ctx, w, events, mayIdentify(ctx))
+		s.stream(ctx, w, events, viewerOf(ctx))
 	}}, nil
 }
 
+// viewerOf is the caller as the inventory tells its events apart.
+func viewerOf(ctx context.Context) inventory.Viewer {
+	return inventory.Viewer{Identity: mayIdentify(ctx), Owner: callerOf(ctx).asks().Owner}
+}
+
 // stream writes until the caller, its token or the daemon ends.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inventory.Subscription, identity bool) {
-	control := http.NewResponseController(w)
-	send := func(b []byte) bool {
-		if control.SetWriteDeadline(time.Now().Add(streamWrite)) != nil {
-			return false
-		}
-		if _, err := w.Write(b); err != nil {
-			return false
-		}
-		return control.Flush() == nil
-	}
-	w.Header().Set("Content-Type", eventStream)
-	w.WriteHeader(http.StatusOK)
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inventory.Subscription, viewer inventory.Viewer) {
+	send := startStream(w)
 	if !send([]byte("retry: 1000\n\n")) {
 		return
 	}
@@ -80,9 +76,9 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inve
 		buffer = buffer[:0]
 		switch {
 		case err == nil:
-			buffer = appendDelivery(buffer, delivery, identity)
+			buffer = appendDelivery(buffer, delivery, viewer)
 		case errors.Is(err, errQuiet):
-			buffer = append(buffer, ": heartbeat\n\n"...)
+			buffer = append(buffer, heartbeatLine...)
 		default:
 			if ctx.Err() == nil && !errors.Is(err, inventory.ErrEnded) {
 				// The client resumes where it was.
@@ -93,6 +89,24 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inve
 		if !send(buffer) {
 			return
 		}
+	}
+}
+
+// startStream begins an event stream, and gives what writes to it; false says
+// that nobody reads it any more. Each write has a deadline of its own, so that
+// the server's does not end a stream that is read.
+func startStream(w http.ResponseWriter) (send func([]byte) bool) {
+	control := http.NewResponseController(w)
+	w.Header().Set("Content-Type", eventStream)
+	w.WriteHeader(http.StatusOK)
+	return func(b []byte) bool {
+		if control.SetWriteDeadline(time.Now().Add(streamWrite)) != nil {
+			return false
+		}
+		if _, err := w.Write(b); err != nil {
+			return false
+		}
+		return control.Flush() == nil
 	}
 }
 
@@ -111,7 +125,7 @@ func next(ctx context.Context, events *inventory.Subscription) (inventory.Delive
 
 // appendDelivery writes it as HTML's server-sent events (section 9.2).
 // Encoded JSON has no line ends.
-func appendDelivery(b []byte, d inventory.Delivery, identity bool) []byte {
+func appendDelivery(b []byte, d inventory.Delivery, viewer inventory.Viewer) []byte {
 	if d.View != nil {
 		id := d.View.ID().String()
 		if d.Truncated {
@@ -119,10 +133,10 @@ func appendDelivery(b []byte, d inventory.Delivery, identity bool) []byte {
 			note, _ := json.Marshal(contract.Truncated{Snapshot: id}) // one string
 			b = appendEvent(b, "", string(contract.StreamTruncated), note)
 		}
-		b = appendEvent(b, id, string(contract.StreamSnapshot), d.View.Encoded(identity))
+		b = appendEvent(b, id, string(contract.StreamSnapshot), d.View.Encoded(viewer.Identity))
 	}
 	for _, e := range d.Events {
-		b = appendEvent(b, e.ID().String(), string(e.Event(identity).Type), e.Encoded(identity))
+		b = appendEvent(b, e.ID().String(), string(e.Event(viewer).Type), e.Encoded(viewer))
 	}
 	return b
 }

@@ -36,9 +36,9 @@ func cardFacts(source string, card *piv.Card) *health.Card {
 	}
 	switch {
 	case card.CHUID != nil && !card.CHUID.GUID.IsZero():
-		facts.ID = opaqueID("card-", source, "guid", string(card.CHUID.GUID[:]))
+		facts.ID = opaqueID(cardID, source, "guid", string(card.CHUID.GUID[:]))
 	case len(card.Certificates) > 0:
-		facts.ID = opaqueID("card-", source, "certificate", string(card.Certificates[0].SHA256[:]))
+		facts.ID = opaqueID(cardID, source, "certificate", string(card.Certificates[0].SHA256[:]))
 	}
 	if len(card.Certificates) > 0 {
 		facts.Environment = facts.Certificates[0].Environment

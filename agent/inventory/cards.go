@@ -48,10 +48,13 @@ type Cards struct {
 	read   func(ctx context.Context, reader string) (*health.Card, error)
 	origin func(ctx context.Context, reader string) (pcsc.Origin, error)
 
-	mu    sync.Mutex
-	known []contract.Reader // as last published
-	asked []string          // ids
-	wake  chan struct{}     // holds a token while asked is not empty
+	mu     sync.Mutex        // guards what follows
+	known  []contract.Reader // as last published
+	asked  map[string]uint64 // the last wish for a read, by the id of its reader
+	wishes uint64            // so far
+	claims map[string]int    // by the id of the card
+	probes map[*probe]bool   // under way
+	wake   chan struct{}     // holds a token when asked or claims changed
 }
 
 // NewCards makes a source of the cards of one system.
@@ -62,7 +65,10 @@ func NewCards(config CardsConfig) *Cards {
 	if config.Connector == nil {
 		config.Connector = pcsc.NewConnector(config.System, pcsc.ConnectorOptions{})
 	}
-	c := &Cards{config: config, origin: config.Connector.Origin, wake: make(chan struct{}, 1)}
+	c := &Cards{
+		config: config, origin: config.Connector.Origin, wake: make(chan struct{}, 1),
+		asked: make(map[string]uint64), claims: make(map[string]int), probes: make(map[*probe]bool),
+	}
 	c.read = c.readCard
 	return c
 }
@@ -75,18 +81,52 @@ func (c *Cards) Name() string { return c.config.Name }
 func (c *Cards) Reread(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := find(c.known, func(r *contract.Reader) bool { return r.ID == id || r.Card == id && id != "" })
+	_, ok := c.ask(func(r *contract.Reader) bool { return r.ID == id || holds(r, id) })
+	return ok
+}
+
+// Ask asks for a fresh read of a card; see [Asker].
+func (c *Cards) Ask(id string) (wish uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ask(func(r *contract.Reader) bool { return holds(r, id) })
+}
+
+func (c *Cards) ask(of func(*contract.Reader) bool) (wish uint64, ok bool) {
+	r := find(c.known, of)
 	if r == nil || r.Condition == contract.Empty || r.Condition == contract.Unavailable {
-		return false
+		return 0, false
 	}
-	if !slices.Contains(c.asked, r.ID) {
-		c.asked = append(c.asked, r.ID)
+	c.wishes++
+	c.asked[r.ID] = c.wishes
+	c.signal()
+	return c.wishes, true
+}
+
+// Has is whether a card with that id is in a reader.
+func (c *Cards) Has(id string) bool {
+	_, ok := c.readerOf(id)
+	return ok
+}
+
+// readerOf is the name of the reader that holds the card with that id.
+func (c *Cards) readerOf(id string) (name string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := find(c.known, func(r *contract.Reader) bool { return holds(r, id) })
+	if r == nil {
+		return "", false
 	}
+	return r.Name, true
+}
+
+func holds(r *contract.Reader, card string) bool { return r.Card == card && card != "" }
+
+func (c *Cards) signal() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // Run watches the readers; see [Source]. When it returns, no probe runs.
@@ -97,6 +137,7 @@ func (c *Cards) Run(ctx context.Context, publish func(Observation)) error {
 	defer func() {
 		cancel()
 		b.work.Wait()
+		c.know(nil)
 	}()
 	ended := make(chan error, 1)
 	b.work.Go(func() {
@@ -167,7 +208,7 @@ func (b *board) run(ctx context.Context, ended <-chan error) error {
 
 func (b *board) nextDue() (at time.Time, any bool) {
 	for _, s := range b.slots {
-		if due, what := s.next(); what != "" && (!any || due.Before(at)) {
+		if due, what := s.next(); what != "" && (!any || due.Before(at)) && !b.claimed(s.id) {
 			at, any = due, true
 		}
 	}
@@ -184,11 +225,15 @@ func (b *board) start(ctx context.Context) {
 		}
 		// Asking where a reader comes from is a connection to it, which must
 		// not be taken for another program's: so it comes before, and alone.
-		reader := s.service.Name
 		probeCtx, cancel := context.WithCancel(ctx)
-		p := &probe{task: what, slot: s, cancel: cancel}
+		p := &probe{task: what, slot: s, reader: s.service.Name, cancel: cancel}
+		if !b.begin(p) {
+			cancel()
+			continue
+		}
 		s.begin(p)
 		b.work.Go(func() {
+			defer b.over(p)
 			defer cancel()
 			tell := func(f finding) {
 				f.probe = p
@@ -198,11 +243,11 @@ func (b *board) start(ctx context.Context) {
 				}
 			}
 			if what == askOrigin {
-				o, err := b.origin(probeCtx, reader)
+				o, err := b.origin(probeCtx, p.reader)
 				tell(finding{origin: originOf(o.Virtual), err: err})
 				return
 			}
-			card, err := b.probe(probeCtx, reader, func(why error) { tell(finding{waiting: why}) })
+			card, err := b.probe(probeCtx, p, func(why error) { tell(finding{waiting: why}) })
 			tell(finding{card: card, err: err})
 		})
 	}
@@ -218,6 +263,8 @@ func (b *board) take(f finding) {
 		s.comesFrom(f.origin, f.err, now)
 	case f.waiting != nil:
 		s.waits(f.waiting, now)
+	case errors.Is(f.err, errClaimed):
+		s.putOff(now)
 	default:
 		s.done(f.card, f.err, now)
 	}
@@ -227,12 +274,16 @@ func (b *board) take(f finding) {
 func (b *board) takeAsked() {
 	b.mu.Lock()
 	asked := b.asked
-	b.asked = nil
+	b.asked = make(map[string]uint64)
 	b.mu.Unlock()
+	answered := false
 	for _, s := range b.slots {
-		if slices.Contains(asked, s.id) {
-			s.reread(b.config.Now())
+		if wish, ok := asked[s.id]; ok && s.service.HasCard() {
+			answered = s.reread(wish, b.config.Now()) || answered
 		}
+	}
+	if answered {
+		b.show(nil)
 	}
 }
 
@@ -277,7 +328,7 @@ func (b *board) event(e pcsc.Event, now time.Time) *contract.Event {
 		return gone
 	case pcsc.CardInserted:
 		if s != nil {
-			s.inserted(e.Reader, now, b.config.ProbeDelay)
+			s.inserted(e.Reader, b.wished(), now, b.config.ProbeDelay)
 			return said(contract.CardInserted, s, now)
 		}
 	case pcsc.CardRemoved:
@@ -317,7 +368,8 @@ func (b *board) slot(reader string) *slot {
 
 // show publishes all there is.
 func (b *board) show(events []contract.Event) {
-	o := Observation{Source: b.source, Events: events}
+	answered := make(map[string]uint64)
+	o := Observation{Source: b.source, Events: events, Answered: answered}
 	ids := make(map[string]bool)
 	for _, s := range b.slots {
 		if s.stalled != nil && o.Source.State == "up" {
@@ -329,18 +381,19 @@ func (b *board) show(events []contract.Event) {
 			// The same card can be in two readers, if it is virtual.
 			if ids[s.card.ID] {
 				card := new(*s.card)
-				card.ID = opaqueID("card-", s.card.ID, s.id)
+				card.ID = opaqueID(cardID, s.card.ID, s.id)
 				card.Name = friendlyName("card", card.ID, s.origin)
 				s.card = card
 			}
 			ids[s.card.ID] = true
 			o.Cards = append(o.Cards, *s.card)
+			if s.answered > 0 {
+				answered[s.card.ID] = s.answered
+			}
 		}
 		o.Readers = append(o.Readers, s.reader())
 	}
-	b.mu.Lock()
-	b.known = o.Readers
-	b.mu.Unlock()
+	b.know(o.Readers)
 	b.publish(o)
 }
 

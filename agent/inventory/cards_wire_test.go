@@ -381,7 +381,7 @@ func TestAPhysicalReaderIsAskedOnceAndNotTakenForAProgramThatHasTheCard(t *testi
 			break
 		}
 		for _, entry := range d.Events {
-			e := entry.Event(true)
+			e := entry.Event(Viewer{Identity: true})
 			if e.Reader != nil {
 				conditions = append(conditions, e.Reader.Condition)
 			}

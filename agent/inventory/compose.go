@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func sorted[T any](list []T, by func(T) string) []T {
 }
 
 // compose makes the snapshot from facts and the report on them.
-func compose(id contract.EventID, version string, facts health.Facts, report health.Report, now time.Time) *contract.Snapshot {
+func compose(id contract.EventID, version string, facts health.Facts, report health.Report, leases []contract.Lease, now time.Time) *contract.Snapshot {
 	s := &contract.Snapshot{
 		ID:             id.String(),
 		Version:        version,
@@ -42,6 +43,7 @@ func compose(id contract.EventID, version string, facts health.Facts, report hea
 		Readers:        notNil(slices.Clone(facts.Readers)),
 		Authenticators: make([]contract.Authenticator, 0, len(facts.Cards)+len(facts.Keys)),
 		Checks:         notNil(report.Machine),
+		Leases:         notNil(leases),
 	}
 	for i := range s.Readers {
 		s.Readers[i].Checks = notNil(report.Readers[s.Readers[i].ID])
@@ -56,6 +58,15 @@ func compose(id contract.EventID, version string, facts health.Facts, report hea
 		s.Authenticators[i].Checks = notNil(report.Authenticators[s.Authenticators[i].ID])
 	}
 	return s
+}
+
+// answered is the last wish for a read of each authenticator that was answered.
+func answered(observations []Observation) map[string]uint64 {
+	all := make(map[string]uint64)
+	for _, o := range observations {
+		maps.Copy(all, o.Answered)
+	}
+	return all
 }
 
 // notNil makes an empty list of none: the API says [], not null.

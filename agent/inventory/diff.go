@@ -10,7 +10,8 @@ import (
 )
 
 // diff says what changed between two snapshots, apart from what told, the
-// source's own events, say already. Times alone are no change.
+// source's own events, say already. Times alone are no change, and of leases
+// tells who shows them.
 //
 // Events get copies, so that one which is kept keeps no snapshot alive. The
 // order is that in which a reader needs it: sources, then what went, then
@@ -166,6 +167,10 @@ func describe(e *contract.Event) {
 		return
 	}
 	switch {
+	case e.Ceremony != nil:
+		e.Text = inUse(e.Ceremony)
+	case e.Lease != nil:
+		e.Text = fmt.Sprintf("lease %s: %s", e.Lease.ID, e.Lease.State)
 	case e.Source != nil:
 		e.Text = withDetail(fmt.Sprintf("source %s is %s", e.Source.Name, e.Source.State), e.Source.Code, e.Source.Detail)
 	case e.Check != nil:

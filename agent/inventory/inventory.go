@@ -39,14 +39,19 @@ type Inventory struct {
 	config Config
 	epoch  uint64
 	inbox  chan observed
+	mail   *mailbox
 	stream *stream
 	output *publisher
 	owner  *owner // Run's alone
 
 	current atomic.Pointer[View]
-	mu      sync.Mutex
+	mu      sync.Mutex    // guards what follows
 	changed chan struct{} // closed and replaced with each new view
 
+	claims map[string]bool // guarded by mu
+
+	running      atomic.Bool
+	ended        chan struct{} // closed when Run has taken all that was observed
 	restarts     atomic.Uint64
 	observations atomic.Uint64
 }
@@ -79,6 +84,9 @@ func New(ctx context.Context, config Config) (*Inventory, error) {
 		inbox:   make(chan observed, 16),
 		stream:  newStream(streamKeeps),
 		changed: make(chan struct{}),
+		mail:    newMailbox(),
+		ended:   make(chan struct{}),
+		claims:  make(map[string]bool),
 	}
 	i.output = newPublisher(config.Journal, i.stream, config.Log)
 	i.owner = newOwner(i)
@@ -89,6 +97,7 @@ func New(ctx context.Context, config Config) (*Inventory, error) {
 // Run observes until ctx ends; it returns once every source has ended and all
 // that was observed is in the journal. It is called once.
 func (i *Inventory) Run(ctx context.Context) error {
+	i.running.Store(true)
 	var published sync.WaitGroup
 	published.Go(i.output.run)
 	defer published.Wait()
@@ -105,6 +114,7 @@ func (i *Inventory) Run(ctx context.Context) error {
 		sources.Wait()
 	}()
 	i.owner.run(done)
+	close(i.ended)
 	return nil
 }
 
@@ -147,12 +157,15 @@ func (i *Inventory) Changed() <-chan struct{} {
 }
 
 // Reread asks for a fresh read of the authenticator or reader with that id and
-// returns at once.
+// returns at once. A claimed one is read once it is released.
 func (i *Inventory) Reread(id string) error {
 	for _, source := range i.config.Sources {
 		if r, ok := source.(Rereader); ok && r.Reread(id) {
 			return nil
 		}
+	}
+	if i.claimed(id) {
+		return nil // one that comes back is read then
 	}
 	return fmt.Errorf("%w: %q", ErrNotFound, id)
 }

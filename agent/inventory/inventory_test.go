@@ -112,7 +112,7 @@ func told(t *testing.T, sub *Subscription, n int) []contract.Event {
 			t.Fatalf("truncated after %d events", len(events))
 		}
 		for _, e := range d.Events {
-			events = append(events, e.Event(true))
+			events = append(events, e.Event(Viewer{Identity: true}))
 		}
 	}
 	return events
@@ -311,7 +311,7 @@ func TestTimeAloneCanChangeAReport(t *testing.T) {
 		if err != nil || len(d.Events) != 1 {
 			t.Fatalf("told %+v, %v", d, err)
 		}
-		e := d.Events[0].Event(true)
+		e := d.Events[0].Event(Viewer{Identity: true})
 		if e.Subject != "CERT_VALID" || e.Check.State != contract.Fail || !e.At.Equal(expiry) {
 			t.Errorf("told %+v", e)
 		}

@@ -39,8 +39,8 @@ const backlogLimit = 10_000
 // less after a restart is better than one that tells nothing now. The journal
 // remembers the hole.
 //
-// The journal on disk gets events without personal data; live subscribers with
-// the right identity get them whole.
+// The journal on disk gets events without personal data and without what is one
+// owner's alone; live subscribers get what they may see.
 type publisher struct {
 	journal  Journal // nil: nothing is kept over a restart
 	stream   *stream
@@ -101,13 +101,13 @@ func (p *publisher) publish(batch []*Entry) {
 	if len(batch) == 0 {
 		return
 	}
-	masked := make([]contract.Event, len(batch))
+	kept := make([]contract.Event, len(batch))
 	for i, e := range batch {
-		masked[i] = e.masked()
+		kept[i] = e.kept()
 	}
-	p.keep(masked)
+	p.keep(kept)
 	p.stream.append(batch)
-	p.note(masked)
+	p.note(kept)
 }
 
 func (p *publisher) keep(events []contract.Event) {

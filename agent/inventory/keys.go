@@ -35,8 +35,9 @@ type Keys struct {
 	config  KeysConfig
 	monitor *fido.Monitor
 
-	mu    sync.Mutex
-	paths map[string]string // Node.Path by id
+	mu     sync.Mutex            // guards what follows
+	paths  map[string]string     // Node.Path by id
+	claims map[string]*keyClaims // by id
 }
 
 // NewKeys makes a source of the keys of one bus.
@@ -44,7 +45,7 @@ func NewKeys(config KeysConfig) *Keys {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Keys{config: config, monitor: fido.NewMonitor(config.Bus), paths: make(map[string]string)}
+	return &Keys{config: config, monitor: fido.NewMonitor(config.Bus), paths: make(map[string]string), claims: make(map[string]*keyClaims)}
 }
 
 // Name is the source's name.
@@ -55,14 +56,10 @@ func (k *Keys) Run(ctx context.Context, publish func(Observation)) error {
 	ids := make(map[string]string) // by Node.Path, of the keys that are plugged
 	err := k.monitor.Run(ctx, func(r fido.Report) {
 		o := k.observe(r, ids)
-		k.mu.Lock()
-		k.paths = make(map[string]string, len(ids))
-		for path, id := range ids {
-			k.paths[id] = path
-		}
-		k.mu.Unlock()
+		k.know(ids)
 		publish(o)
 	})
+	k.know(nil)
 	if err != nil {
 		return &sourceError{failure.FIDOUnavailable, err}
 	}
@@ -71,10 +68,23 @@ func (k *Keys) Run(ctx context.Context, publish func(Observation)) error {
 
 // Reread asks for a fresh read; see [Rereader].
 func (k *Keys) Reread(id string) bool {
-	k.mu.Lock()
-	path, ok := k.paths[id]
-	k.mu.Unlock()
-	return ok && k.monitor.Reread(path)
+	_, ok := k.Ask(id)
+	return ok
+}
+
+// Ask asks for a fresh read; see [Asker].
+func (k *Keys) Ask(id string) (wish uint64, ok bool) {
+	path, ok := k.path(id)
+	if !ok {
+		return 0, false
+	}
+	return k.monitor.Ask(path)
+}
+
+// Has is whether a key with that id is plugged in.
+func (k *Keys) Has(id string) bool {
+	_, ok := k.path(id)
+	return ok
 }
 
 // observe puts a report into the inventory's words. ids are brought up to
@@ -96,6 +106,12 @@ func (k *Keys) observe(r fido.Report, ids map[string]string) Observation {
 	}
 	for _, state := range r.Keys {
 		key := health.Key{Authenticator: k.authenticator(state, k.identify(state.Node, ids))}
+		if state.Answered > 0 {
+			if o.Answered == nil {
+				o.Answered = make(map[string]uint64)
+			}
+			o.Answered[key.ID] = state.Answered
+		}
 		if state.Info != nil {
 			key.Info = &health.KeyInfo{
 				FIDO2:          state.Info.FIDO2(),
@@ -137,7 +153,7 @@ func (k *Keys) identify(n fido.Node, ids map[string]string) string {
 		if mark[1] == "" {
 			continue
 		}
-		id = opaqueID("key-", k.config.Name, model, mark[0], mark[1])
+		id = opaqueID(keyID, k.config.Name, model, mark[0], mark[1])
 		if !slices.Contains(slices.Collect(maps.Values(ids)), id) {
 			break
 		}

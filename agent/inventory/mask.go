@@ -89,6 +89,32 @@ func (s scrubber) reader(r contract.Reader) contract.Reader {
 	return r
 }
 
+// lease hides the user that is asked for. The rest holds no personal data.
+func (s scrubber) lease(l contract.Lease) contract.Lease {
+	s.pairs = slices.Clone(s.pairs)
+	s.add(l.Requirement.User, maskUser(l.Requirement.User))
+	l.Requirement.User = maskUser(l.Requirement.User)
+	l.Waiting = s.text(l.Waiting)
+	l.Remarks = slices.Clone(l.Remarks)
+	for i := range l.Remarks {
+		l.Remarks[i] = s.text(l.Remarks[i])
+	}
+	return l
+}
+
+// ceremony hides what may have got into its texts.
+func (s scrubber) ceremony(c contract.Ceremony) contract.Ceremony {
+	if c.Prompt != nil {
+		c.Prompt = new(*c.Prompt)
+		c.Prompt.Text = s.text(c.Prompt.Text)
+	}
+	if c.Problem != nil {
+		c.Problem = new(*c.Problem)
+		c.Problem.Detail = s.text(c.Problem.Detail)
+	}
+	return c
+}
+
 // maskSnapshot is the snapshot for callers without the right identity.
 func maskSnapshot(snapshot *contract.Snapshot) *contract.Snapshot {
 	s := newScrubber(snapshot.Authenticators)
@@ -102,6 +128,10 @@ func maskSnapshot(snapshot *contract.Snapshot) *contract.Snapshot {
 		masked.Authenticators[i] = s.authenticator(a)
 	}
 	masked.Checks = s.checks(snapshot.Checks)
+	masked.Leases = slices.Clone(snapshot.Leases)
+	for i, l := range masked.Leases {
+		masked.Leases[i] = s.lease(l)
+	}
 	return &masked
 }
 
@@ -123,6 +153,15 @@ func maskEvent(event contract.Event, known []contract.Authenticator) contract.Ev
 		c := *event.Check
 		c.Evidence = s.text(c.Evidence)
 		event.Check = &c
+	}
+	if event.Lease != nil {
+		s.add(event.Lease.Requirement.User, maskUser(event.Lease.Requirement.User))
+		l := s.lease(*event.Lease)
+		event.Lease = &l
+	}
+	if event.Ceremony != nil {
+		c := s.ceremony(*event.Ceremony)
+		event.Ceremony = &c
 	}
 	event.Text = s.text(event.Text)
 	return event

@@ -42,8 +42,8 @@ func TestWithoutTheRightIdentityNothingPersonalIsTold(t *testing.T) {
 		}
 		for _, e := range d.Events {
 			n++
-			texts = append(texts, string(e.Encoded(false)))
-			plain = append(plain, string(e.Encoded(true)))
+			texts = append(texts, string(e.Encoded(Viewer{})))
+			plain = append(plain, string(e.Encoded(Viewer{Identity: true})))
 		}
 	}
 	stored, _, err := journal.EventsAfter(t.Context(), contract.EventID{Epoch: inv.epoch}, 100)
@@ -55,7 +55,7 @@ func TestWithoutTheRightIdentityNothingPersonalIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts = append(texts, string(onDisk))
-	v := newView(contract.EventID{}, compose(contract.EventID{}, "", health.Facts{Readers: []contract.Reader{r}, Cards: []health.Card{c}}, judge(health.Facts{}, time.Time{}), time.Time{}), health.Facts{Cards: []health.Card{c}})
+	v := newView(contract.EventID{}, compose(contract.EventID{}, "", health.Facts{Readers: []contract.Reader{r}, Cards: []health.Card{c}}, judge(health.Facts{}, time.Time{}), nil, time.Time{}), health.Facts{Cards: []health.Card{c}}, nil)
 	texts = append(texts, string(v.Encoded(false)))
 	masked, ok := v.Certificates("card-1", false)
 	if !ok || len(masked) != 1 || masked[0].SHA256 == "" || masked[0].DER != nil {

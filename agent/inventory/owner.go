@@ -11,6 +11,7 @@ import (
 type owner struct {
 	*Inventory
 	observations []Observation // the newest of each source
+	leases       []contract.Lease
 	view         *View
 	again        time.Time // when to judge anew
 }
@@ -18,7 +19,7 @@ type owner struct {
 // newOwner makes the state before anything was observed: it is the first
 // view, sequence 0.
 func newOwner(i *Inventory) *owner {
-	o := &owner{Inventory: i, observations: make([]Observation, len(i.config.Sources))}
+	o := &owner{Inventory: i, observations: make([]Observation, len(i.config.Sources)), leases: []contract.Lease{}}
 	now := i.config.Now()
 	for n, source := range i.config.Sources {
 		o.observations[n].Source = contract.Source{Name: source.Name(), State: "starting", ObservedAt: now}
@@ -27,8 +28,10 @@ func newOwner(i *Inventory) *owner {
 	return o
 }
 
-// run takes observations until the sources are done and all is taken.
+// run takes observations and letters until the sources are done and all is
+// taken.
 func (o *owner) run(done <-chan struct{}) {
+	defer o.readMail(o.mail.close)
 	// The timer runs only where a report asked for it: idle is idle.
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -42,6 +45,8 @@ func (o *owner) run(done <-chan struct{}) {
 		select {
 		case observation := <-o.inbox:
 			o.take(observation)
+		case <-o.mail.wake:
+			o.readMail(o.mail.take)
 		case <-due:
 			o.advance(nil)
 		case <-done:
@@ -63,16 +68,33 @@ func (o *owner) take(observation observed) {
 	o.advance(observation.Events)
 }
 
-// advance makes the next snapshot, shows it, and hands its events on. The
-// snapshot is seen before its events are durable: a read of the state never
-// waits for a disk, and who resumes from its id, after a kill in between,
-// finds a new epoch and misses nothing.
+// readMail takes what other parts of the daemon tell.
+func (o *owner) readMail(take func() []letter) {
+	for _, l := range take() {
+		now := o.config.Now()
+		snapshot := *o.view.snapshot
+		if l.shows {
+			o.leases = l.leases
+			snapshot.Leases, snapshot.ObservedAt = l.leases, now
+		}
+		o.publish(newView(o.view.id, &snapshot, o.view.facts, o.view.answered), l.events, now)
+		close(l.read)
+	}
+}
+
+// advance makes the next snapshot from all that was observed.
 func (o *owner) advance(told []contract.Event) {
 	now := o.config.Now()
-	prev := o.view
-	next := o.judge(prev.id, now)
-	events := slices.Concat(told, diff(prev.snapshot, next.snapshot, told))
+	next := o.judge(o.view.id, now)
+	o.publish(next, slices.Concat(told, diff(o.view.snapshot, next.snapshot, told)), now)
+}
 
+// publish shows the next snapshot under the id of the last of the events that
+// led to it, and hands them on. The snapshot is seen before its events are
+// durable: a read of the state never waits for a disk, and who resumes from its
+// id, after a kill in between, finds a new epoch and misses nothing.
+func (o *owner) publish(next *View, events []contract.Event, now time.Time) {
+	prev := o.view
 	id := prev.id
 	entries := make([]*Entry, 0, len(events))
 	known := slices.Concat(prev.snapshot.Authenticators, next.snapshot.Authenticators)
@@ -82,13 +104,14 @@ func (o *owner) advance(told []contract.Event) {
 		if e.At.IsZero() {
 			e.At = now
 		}
+		e = withoutResult(e)
 		describe(&e)
 		entries = append(entries, newEntry(id, e, known))
 	}
 	if len(events) > 0 {
 		snapshot := *next.snapshot
 		snapshot.ID = id.String()
-		next = newView(id, &snapshot, next.facts)
+		next = newView(id, &snapshot, next.facts, next.answered)
 	}
 	o.view = next
 	o.show(next)
@@ -101,5 +124,5 @@ func (o *owner) judge(id contract.EventID, now time.Time) *View {
 	facts := merge(o.config.OS, o.observations)
 	report := o.config.Judge(facts, now)
 	o.again = report.Again
-	return newView(id, compose(id, o.config.Version, facts, report, now), facts)
+	return newView(id, compose(id, o.config.Version, facts, report, o.leases, now), facts, answered(o.observations))
 }

@@ -22,13 +22,14 @@ const (
 
 // probe reads the card in a reader once no other program is connected to it,
 // the service answers, and no earlier call for the reader is still out. waiting
-// is called with the reason when it has to wait for one of these.
-func (c *Cards) probe(ctx context.Context, reader string, waiting func(error)) (*health.Card, error) {
+// is called with the reason when it has to wait for one of these. It fails with
+// errClaimed if the card is claimed when its turn comes.
+func (c *Cards) probe(ctx context.Context, p *probe, waiting func(error)) (*health.Card, error) {
 	for pause := shareFirstPause; ; pause = min(2*pause, shareLastPause) {
-		card, err := c.readFree(ctx, reader, waiting)
+		card, err := c.readFree(ctx, p, waiting)
 		if errors.Is(err, errOldCallHangs) || serviceHangs(err) {
 			waiting(err)
-			if err := c.config.Connector.Returned(ctx, reader); err != nil {
+			if err := c.config.Connector.Returned(ctx, p.reader); err != nil {
 				return nil, err
 			}
 			pause = shareFirstPause
@@ -50,15 +51,15 @@ func (c *Cards) probe(ctx context.Context, reader string, waiting func(error)) (
 
 // readFree waits until the card seems free and reads it. It fails with
 // SCARD_E_SHARING_VIOLATION if another program was faster.
-func (c *Cards) readFree(ctx context.Context, reader string, waiting func(error)) (*health.Card, error) {
+func (c *Cards) readFree(ctx context.Context, p *probe, waiting func(error)) (*health.Card, error) {
 	connector := c.config.Connector
-	if slices.Contains(connector.Hung(), reader) {
+	if slices.Contains(connector.Hung(), p.reader) {
 		return nil, errOldCallHangs
 	}
-	r, err := connector.Look(ctx, reader)
+	r, err := connector.Look(ctx, p.reader)
 	if err == nil && taken(r) {
 		waiting(pcsc.SCARD_E_SHARING_VIOLATION)
-		r, err = connector.WaitFree(ctx, reader)
+		r, err = connector.WaitFree(ctx, p.reader)
 	}
 	if err != nil {
 		return nil, err
@@ -66,7 +67,11 @@ func (c *Cards) readFree(ctx context.Context, reader string, waiting func(error)
 	if !r.HasCard() {
 		return nil, pcsc.SCARD_W_REMOVED_CARD
 	}
-	return c.read(ctx, reader)
+	if err := c.touch(p); err != nil {
+		return nil, err
+	}
+	defer c.letGo(p)
+	return c.read(ctx, p.reader)
 }
 
 func taken(r pcsc.Reader) bool { return r.Condition == pcsc.InUse || r.Condition == pcsc.Exclusive }

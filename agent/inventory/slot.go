@@ -40,13 +40,21 @@ type slot struct {
 	failed  int       // probes in a row
 	triedAt time.Time // the end of the last
 	stalled error     // why the service did not let the probe begin
+
+	wish     uint64 // the last for a read
+	serving  uint64 // that of the probe under way
+	answered uint64 // that of which the outcome is known
 }
 
 // probe is one task, in a goroutine of its own.
 type probe struct {
 	task   task
 	slot   *slot
+	reader string
 	cancel context.CancelFunc
+	// touching is open while it uses the reader, rather than wait for its turn;
+	// else nil. Cards.mu guards it.
+	touching chan struct{}
 }
 
 // How often a card that gave no sensible answer is read again by itself: a
@@ -86,8 +94,22 @@ func (s *slot) begin(p *probe) {
 	if p.task == askOrigin {
 		s.asks = false
 	} else {
-		s.wanted = false
+		s.wanted, s.serving = false, s.wish
 	}
+}
+
+// putOff has the probe begin anew once the card is no longer claimed. What it
+// waited for, if it did, is over.
+func (s *slot) putOff(at time.Time) {
+	s.probe, s.wanted, s.due, s.stalled = nil, true, at, nil
+	if s.condition != contract.InUse {
+		return
+	}
+	s.changedAt = at
+	if s.set(contract.Present, "", ""); s.card != nil && !s.card.ReadAt.IsZero() {
+		s.set(contract.Ready, "", "")
+	}
+	s.note()
 }
 
 // comesFrom takes where the reader comes from, or that it could not be asked.
@@ -102,16 +124,17 @@ func (s *slot) comesFrom(origin contract.Origin, err error, at time.Time) {
 	}
 }
 
-// inserted takes a new card, to be read in a while.
-func (s *slot) inserted(r pcsc.Reader, at time.Time, delay time.Duration) {
+// inserted takes a new card, to be read in a while, which answers all wishes
+// there were.
+func (s *slot) inserted(r pcsc.Reader, wishes uint64, at time.Time, delay time.Duration) {
 	s.emptied(r, at)
-	s.insertedAt = at
+	s.insertedAt, s.wish = at, wishes
 	if s.unasked { // with another card it may answer
 		s.asks, s.asksAt, s.asked = true, time.Time{}, 0
 	}
 	if s.set(contract.Present, "", ""); r.Condition == pcsc.Mute {
 		s.set(contract.Mute, failure.CardMute, "SCARD_STATE_MUTE")
-		s.card = s.unread()
+		s.card, s.answered = s.unread(), s.wish
 		return
 	}
 	s.wanted, s.due = true, at.Add(delay)
@@ -138,7 +161,7 @@ func (s *slot) changed(r pcsc.Reader, at time.Time) {
 		s.emptied(r, at)
 	case r.Condition == pcsc.Mute && s.condition != contract.Hung:
 		s.stop()
-		s.service, s.changedAt = r, at
+		s.service, s.changedAt, s.answered = r, at, s.wish
 		s.set(contract.Mute, failure.CardMute, "SCARD_STATE_MUTE")
 		s.note()
 	default:
@@ -157,13 +180,12 @@ func (s *slot) stop() {
 	s.wanted, s.stalled = false, nil
 }
 
-// reread asks for another probe of the card; false if there is none. A hung
-// card is not touched again.
-func (s *slot) reread(at time.Time) bool {
-	if !s.service.HasCard() {
-		return false
-	}
+// reread asks for another probe of the card. A hung card is not touched again:
+// then the wish is answered already.
+func (s *slot) reread(wish uint64, at time.Time) (answered bool) {
+	s.wish = max(wish, s.wish)
 	if s.condition == contract.Hung {
+		s.answered = s.wish
 		return true
 	}
 	// A probe that began before it was asked for is not a fresh one, so one
@@ -172,7 +194,7 @@ func (s *slot) reread(at time.Time) bool {
 	if room := s.triedAt.Add(probeGap); s.due.Before(room) {
 		s.due = room
 	}
-	return true
+	return false
 }
 
 // waits takes what the probe waits for: another program that has the card, an
@@ -196,7 +218,7 @@ func (s *slot) waits(why error, at time.Time) {
 func (s *slot) done(reading *health.Card, err error, at time.Time) {
 	s.probe, s.changedAt, s.triedAt, s.stalled = nil, at, at, nil
 	if err == nil {
-		s.failed = 0
+		s.failed, s.answered = 0, s.serving
 		s.set(contract.Ready, "", "")
 		s.card = s.complete(reading, at)
 		return
@@ -209,6 +231,7 @@ func (s *slot) done(reading *health.Card, err error, at time.Time) {
 	if o.condition == "" || o.gone && s.failed == 1 {
 		return // the watch is about to say so
 	}
+	s.answered = s.serving
 	s.set(o.condition, o.code, detailOf(err))
 	s.note()
 }
@@ -233,7 +256,7 @@ func (s *slot) note() {
 func (s *slot) unread() *health.Card {
 	card := &health.Card{ATR: s.service.ATR}
 	card.PIN.State = "unknown"
-	card.ID = opaqueID("card-", s.source, s.service.Name, string(s.service.ATR))
+	card.ID = opaqueID(cardID, s.source, s.service.Name, string(s.service.ATR))
 	return s.describe(card)
 }
 
@@ -244,7 +267,7 @@ func (s *slot) complete(reading *health.Card, at time.Time) *health.Card {
 		card.ATR = s.service.ATR
 	}
 	if card.ID == "" {
-		card.ID = opaqueID("card-", s.source, s.service.Name, string(card.ATR))
+		card.ID = opaqueID(cardID, s.source, s.service.Name, string(card.ATR))
 	}
 	card.ReadAt = at
 	return s.describe(card)

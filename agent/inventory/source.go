@@ -24,6 +24,25 @@ type Rereader interface {
 	Reread(id string) bool
 }
 
+// Asker is a source whose reads that were asked for can be waited for.
+type Asker interface {
+	// Has is whether the source has an authenticator or reader with that id. It
+	// knows so no later than it publishes it.
+	Has(id string) bool
+	// Ask is [Rereader.Reread] for who waits: the read that began after this is
+	// over once the source published that it answered at least wish.
+	Ask(id string) (wish uint64, ok bool)
+}
+
+// Claimer is a source that can be kept from probing an authenticator.
+type Claimer interface {
+	// Claim keeps the source's own probes away from the authenticator with that
+	// id, which need not be there, until it is released, and waits for one that
+	// is under way. It fails with the context's error. Claims add up; release is
+	// idempotent.
+	Claim(ctx context.Context, id string) (release func(), err error)
+}
+
 // Observation is the whole state of one source, with what happened since its
 // previous observation.
 type Observation struct {
@@ -34,4 +53,7 @@ type Observation struct {
 	// Events are in the order in which they happened, without ID. A card
 	// swapped within one moment is two events, though the states are equal.
 	Events []contract.Event
+	// Answered is, of authenticators by id, the last wish for a read ([Asker])
+	// of which this shows the outcome.
+	Answered map[string]uint64
 }

@@ -10,7 +10,15 @@ import (
 // Entry is one published event. It is immutable; its encodings are made once,
 // for all subscribers.
 type Entry struct {
-	id       contract.EventID
+	id    contract.EventID
+	owner *contract.Owner // who sees the whole
+	whole *form
+	// public is the same as whole unless a part of it is the owner's alone.
+	public *form
+}
+
+// form is one form of an event, with and without personal data.
+type form struct {
 	event    contract.Event
 	masked   func() contract.Event
 	plainly  func() []byte
@@ -20,32 +28,54 @@ type Entry struct {
 // newEntry makes an entry; known are the authenticators whose personal data
 // its texts might hold.
 func newEntry(id contract.EventID, event contract.Event, known []contract.Authenticator) *Entry {
-	e := &Entry{id: id, event: event}
-	e.masked = sync.OnceValue(func() contract.Event { return maskEvent(event, known) })
-	e.plainly = sync.OnceValue(func() []byte { return encode(&event) })
-	e.maskedly = sync.OnceValue(func() []byte { masked := e.masked(); return encode(&masked) })
+	e := &Entry{id: id, owner: event.Owner, whole: newForm(event, known)}
+	e.public = e.whole
+	if event.Ceremony != nil {
+		e.public = newForm(publicEvent(event), known)
+	}
 	return e
+}
+
+func newForm(event contract.Event, known []contract.Authenticator) *form {
+	f := &form{event: event}
+	f.masked = sync.OnceValue(func() contract.Event { return maskEvent(event, known) })
+	f.plainly = sync.OnceValue(func() []byte { return encode(&event) })
+	f.maskedly = sync.OnceValue(func() []byte { masked := f.masked(); return encode(&masked) })
+	return f
 }
 
 // ID is the event's id.
 func (e *Entry) ID() contract.EventID { return e.id }
 
-// Event is the event, with personal data only if identity.
-func (e *Entry) Event(identity bool) contract.Event {
-	if identity {
-		return e.event
+// Event is the event as that viewer may see it.
+func (e *Entry) Event(v Viewer) contract.Event {
+	f := e.form(v)
+	if v.Identity {
+		return f.event
 	}
-	return e.masked()
+	return f.masked()
 }
 
-// Encoded is the event as JSON, with personal data only if identity. It must
-// not be changed.
-func (e *Entry) Encoded(identity bool) []byte {
-	if identity {
-		return e.plainly()
+// Encoded is the event as JSON, as that viewer may see it. It must not be
+// changed.
+func (e *Entry) Encoded(v Viewer) []byte {
+	f := e.form(v)
+	if v.Identity {
+		return f.plainly()
 	}
-	return e.maskedly()
+	return f.maskedly()
 }
+
+func (e *Entry) form(v Viewer) *form {
+	if v.owns(e.owner) {
+		return e.whole
+	}
+	return e.public
+}
+
+// kept is the event as it is written to the journal and the log: what everybody
+// may see.
+func (e *Entry) kept() contract.Event { return e.public.masked() }
 
 // streamKeeps is how many of the newest events stay in memory, at least. Who
 // is further behind reads the journal.

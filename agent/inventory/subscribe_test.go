@@ -395,12 +395,12 @@ func TestABacklogThatIsTooLongIsAHole(t *testing.T) {
 		return batch
 	}
 	p.publish(next(3))
-	inv.current.Store(newView(contract.EventID{Epoch: epoch, Seq: seq}, &contract.Snapshot{}, health.Facts{}))
+	inv.current.Store(newView(contract.EventID{Epoch: epoch, Seq: seq}, &contract.Snapshot{}, health.Facts{}, nil))
 	sub := subscribe(t, inv, contract.EventID{Epoch: epoch, Seq: 2}.String())
 	told(t, sub, 1)
 	p.add(next(backlogLimit)) // waits for a disk that stands still
 	p.add(next(5))
-	inv.current.Store(newView(contract.EventID{Epoch: epoch, Seq: seq}, &contract.Snapshot{}, health.Facts{}))
+	inv.current.Store(newView(contract.EventID{Epoch: epoch, Seq: seq}, &contract.Snapshot{}, health.Facts{}, nil))
 	p.end()
 	p.run()
 	d, err := sub.Next(t.Context())
@@ -468,7 +468,7 @@ func TestFiveHundredSubscribersShareOneEncoding(t *testing.T) {
 							return
 						}
 						if n == 1 {
-							firsts <- &e.Encoded(false)[0]
+							firsts <- &e.Encoded(Viewer{})[0]
 						}
 					}
 				}

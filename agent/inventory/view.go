@@ -16,13 +16,14 @@ type View struct {
 	id       contract.EventID
 	snapshot *contract.Snapshot
 	facts    health.Facts
+	answered map[string]uint64 // wishes for reads, see Observation
 	masked   func() *contract.Snapshot
 	plainly  func() []byte
 	maskedly func() []byte
 }
 
-func newView(id contract.EventID, snapshot *contract.Snapshot, facts health.Facts) *View {
-	v := &View{id: id, snapshot: snapshot, facts: facts}
+func newView(id contract.EventID, snapshot *contract.Snapshot, facts health.Facts, answered map[string]uint64) *View {
+	v := &View{id: id, snapshot: snapshot, facts: facts, answered: answered}
 	v.masked = sync.OnceValue(func() *contract.Snapshot { return maskSnapshot(snapshot) })
 	v.plainly = sync.OnceValue(func() []byte { return encode(snapshot) })
 	v.maskedly = sync.OnceValue(func() []byte { return encode(v.masked()) })
