@@ -1,0 +1,80 @@
+// Ceremonies under one lease, one after the other: an authenticator does one at
+// a time, and a page may ask again before a cancelled one is over.
+
+import { setTimeout } from 'node:timers/promises';
+import type { Daemon } from './daemon.js';
+import { ProblemError } from './failures.js';
+import { goDuration } from './lease.js';
+import type { Watch } from './watch.js';
+import type { Ceremony, CeremonyRequest, CredentialJSON } from './wire.js';
+
+/** What the daemon takes as the time of a ceremony, in ms. */
+const least = 1_000;
+const most = 600_000;
+/** How long the event of a ceremony that was just posted may take, in ms, before its call is broken off instead. */
+const eventTime = 2_000;
+
+export type Wish = Pick<CeremonyRequest, 'type' | 'origin' | 'top_origin' | 'options'> & {
+  /** In ms, as the page gave it. */
+  timeout?: number | undefined;
+};
+
+/** How a ceremony ended: with a credential or an error; the record is absent where none began. */
+export interface Outcome {
+  credential?: CredentialJSON;
+  error?: unknown;
+  record?: Ceremony;
+}
+
+export class Ceremonies {
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly daemon: Daemon,
+    private readonly common: Pick<CeremonyRequest, 'lease' | 'fence' | 'pin'>,
+    private readonly watch: Watch,
+  ) {}
+
+  /** Carries out a ceremony and returns once it is over. When the signal fires it is cancelled first. */
+  run(wish: Wish, signal: AbortSignal): Promise<Outcome> {
+    const outcome = this.last.then(() => this.one(wish, signal));
+    this.last = outcome;
+    return outcome;
+  }
+
+  private async one({ timeout, ...wish }: Wish, signal: AbortSignal): Promise<Outcome> {
+    if (signal.aborted) return { error: signal.reason };
+    const body: CeremonyRequest = { ...this.common, ...wish, wait: true };
+    if (timeout !== undefined && timeout > 0) body.timeout = goDuration(Math.min(Math.max(timeout, least), most));
+    let id: string | undefined;
+    const begun = this.watch.next().then((it) => (id = it));
+    const call = new AbortController();
+    const cancel = () => void this.cancel(begun, call);
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const record = await this.daemon.ask<Ceremony>('POST', '/v1/ceremonies', { body, held: most, signal: call.signal });
+      const credential = record.result?.credential;
+      if (record.state === 'done' && credential) return { credential, record };
+      return { error: record.problem ? new ProblemError(record.problem) : new Error(`the ceremony is ${record.state}`), record };
+    } catch (error) {
+      const record = id === undefined ? undefined : this.watch.latest(id);
+      return { error, ...(record ? { record } : {}) };
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** Cancels by DELETE, which returns once it is over and lets the call end by itself; where no event came, breaks off the call. */
+  private async cancel(begun: Promise<string>, call: AbortController): Promise<void> {
+    const met = new AbortController();
+    const late = setTimeout(eventTime, undefined, { signal: met.signal }).catch(() => undefined);
+    const id = await Promise.race([begun, late]);
+    met.abort();
+    try {
+      if (id !== undefined) return await this.daemon.ask('DELETE', `/v1/ceremonies/${encodeURIComponent(id)}`, { held: 10_000 });
+    } catch {
+      // It is over already, or the daemon is gone.
+    }
+    call.abort();
+  }
+}

@@ -1,0 +1,41 @@
+import type { AAL, Kind, Origin, PINSource } from './wire.js';
+
+/** What a test needs; set in the configuration's `use`, or by `test.use`. */
+export interface AuthbridgeOptions {
+  /** Authenticator assurance level; absent: 3. */
+  aal?: AAL;
+  /** What the login is aimed at: mock, int, dep, or one from the daemon's configuration; absent: mock. */
+  target?: string;
+  /** Absent: security-key, which is what WebAuthn needs. */
+  kind?: Kind;
+  /** 12-digit UUID. */
+  user?: string;
+  /** Absent: virtual for the mock, physical for every other target. */
+  origin?: Origin;
+  /** How long to wait until an authenticator is ready, and in the queue for it, in ms each; absent: 30,000. */
+  wait?: number;
+  /** What for, as prompts and the queue show it to people; absent: the test's title. */
+  purpose?: string;
+  /** What becomes of a test for which no authenticator is to be had; absent: skip. */
+  onUnavailable?: 'skip' | 'fail';
+  /** Where the PIN comes from; absent: the daemon's configuration, else a person. */
+  pin?: PINSource;
+}
+
+/** The options with what is meant where they say nothing. */
+export function complete(o: AuthbridgeOptions, title: string) {
+  return {
+    ...o,
+    aal: o.aal ?? 3,
+    target: o.target ?? 'mock',
+    kind: o.kind ?? ('security-key' as const),
+    wait: Math.min(Math.max(o.wait ?? 30_000, 0), 300_000),
+    purpose: purpose(o.purpose ?? title),
+    onUnavailable: o.onUnavailable ?? ('skip' as const),
+  };
+}
+
+/** The daemon shows 64 plain characters and no others. */
+function purpose(text: string): string {
+  return text.replace(/[^A-Za-z0-9 ._:/#-]/g, ' ').replace(/ +/g, ' ').trim().slice(0, 64);
+}

@@ -1,0 +1,88 @@
+// What a test tells people: at once in its output, and in its attachments.
+
+import type { TestInfo } from '@playwright/test';
+import type { Ceremony, Lease, Problem, Verdict } from './wire.js';
+
+/** One WebAuthn call of a page and what came of it. It holds no secret and no personal data. */
+export interface CeremonyRecord {
+  type: 'create' | 'get';
+  origin: string;
+  topOrigin?: string;
+  rpId?: string;
+  /** The name of the exception that the page got; absent where it got a credential. */
+  exception?: string;
+  /** Why the page wanted no answer any more. */
+  withdrawn?: string;
+  /** Why it failed and what to do, for a person. */
+  failure?: string;
+  problem?: Problem;
+  /** What a person was asked to do. */
+  prompts: string[];
+  /** As the daemon tells it; absent where none began. */
+  ceremony?: Omit<Ceremony, 'result' | 'prompt' | 'problem'>;
+}
+
+const prefix = 'authbridge: ';
+
+function failed({ type, failure, prompts }: CeremonyRecord): string {
+  const asked = prompts.at(-1);
+  return `${type} failed: ${failure}${asked ? ` [it had asked: ${asked}]` : ''}`;
+}
+
+export class Report {
+  readonly records: CeremonyRecord[] = [];
+  private readonly prompts = new Map<string, string[]>();
+  private said = '';
+
+  constructor(private readonly info: Pick<TestInfo, 'attach'>, private readonly print: (line: string) => void = console.log) {}
+
+  /** A line of the test's output. */
+  say(line: string): void {
+    this.print(prefix + line);
+  }
+
+  queued(lease: Lease): void {
+    this.once(`place ${lease.position ?? '?'} in the queue${lease.waiting ? `: ${lease.waiting}` : ''}`);
+  }
+
+  /** Prints what a ceremony asks of a person, each time that it changes. */
+  heard({ id, state, prompt, deadline }: Ceremony): void {
+    if (!prompt) return;
+    const told = this.prompts.get(id) ?? [];
+    this.prompts.set(id, told);
+    if (told.at(-1) === prompt.text && !prompt.again) return;
+    told.push(prompt.text);
+    const left = deadline ? Math.round((Date.parse(deadline) - Date.now()) / 1000) : undefined;
+    this.once(`${state}: ${prompt.text}${left === undefined ? '' : ` (${left} s left)`}`);
+  }
+
+  /** Keeps what came of a call, and prints why it failed. */
+  over(record: Omit<CeremonyRecord, 'prompts' | 'ceremony'>, ceremony: Ceremony | undefined): void {
+    const whole: CeremonyRecord = { ...record, prompts: (ceremony && this.prompts.get(ceremony.id)) ?? [] };
+    if (ceremony) {
+      const { result: _result, prompt: _prompt, problem: _problem, ...rest } = ceremony;
+      whole.ceremony = rest;
+    }
+    this.records.push(whole);
+    if (record.failure) this.say(failed(whole));
+  }
+
+  /** Why calls failed, for a test that failed after them. */
+  failures(): string {
+    return this.records.filter((r) => r.failure).map((r) => prefix + failed(r)).join('\n');
+  }
+
+  async attach(verdict: Verdict, lease: Lease | undefined): Promise<void> {
+    await this.json('authbridge-verdict', verdict);
+    if (lease) await this.json('authbridge-ceremonies', { lease, ceremonies: this.records });
+  }
+
+  private json(name: string, value: unknown): Promise<void> {
+    return this.info.attach(name, { body: JSON.stringify(value, undefined, 2), contentType: 'application/json' });
+  }
+
+  private once(line: string): void {
+    if (line !== this.said) this.say(line);
+    this.said = line;
+  }
+}
