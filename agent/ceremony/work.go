@@ -47,6 +47,8 @@ type work struct {
 	// gives one. It enters the state pin where a person is asked. The caller
 	// wipes it. again says that one was just refused.
 	pin func(ctx context.Context, ask pinAsk) (pin []byte, from Source, err error)
+	// asks is whether a person will be asked for the next PIN.
+	asks func() bool
 	// live is whether the card's certificates are of a live issuer.
 	live bool
 }
