@@ -26,13 +26,6 @@ func (s *station) assert(a *act, w *work) (*contract.CeremonyResult, error) {
 		request.Allow = append(request.Allow, d.ID)
 	}
 	assertions, err := u.key.Assert(a.ctx, request, token, u.keepalive())
-	if s.made > 0 && u.pin != nil {
-		// The touch has ended the token that the station kept; the next one
-		// lasts from now on.
-		if err := u.keepToken(a.ctx, false); err != nil {
-			s.c.config.Log.Debug("no new token for what was made in the lease", "lease", s.grant.Lease, "err", err)
-		}
-	}
 	if err != nil {
 		return nil, keyFailure(err)
 	}

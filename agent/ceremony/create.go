@@ -146,7 +146,7 @@ func (u *keyUse) unmade(err error, traced bool) error {
 		return failed
 	}
 	text := "the key may have made the credential all the same"
-	if u.a.creation != nil && !traced {
+	if !traced {
 		text += ", of which it keeps nothing"
 	}
 	if u.a.ctx.Err() != nil {
@@ -222,6 +222,7 @@ func (u *keyUse) undo(id []byte) string {
 // other one (CTAP 2.1, 6.1.2 step 14). Where there is no PIN, a person may be
 // there to be verified by the key once more.
 func (u *keyUse) keepToken(ctx context.Context, person bool) error {
+	u.voided = false
 	var token *fido.Token
 	var err error
 	switch {

@@ -33,6 +33,9 @@ type keyUse struct {
 	// came from.
 	pin  []byte
 	from Source
+	// voided: the key has forgotten, or may have, the token that the station
+	// keeps. A new token does that, and a touch (CTAP 2.1, 6.5.5.7, 6.1.2).
+	voided bool
 }
 
 // begin opens the key and asks what it is. Who calls it ends the use.
@@ -99,8 +102,16 @@ func (u *keyUse) close() {
 	}
 }
 
-// end closes the key and wipes the PIN.
+// end closes the key and wipes the PIN. As long as that is at hand, the station
+// gets a token again with which it deletes what was made in the lease.
 func (u *keyUse) end() {
+	if u.voided && u.s.made > 0 && u.pin != nil && u.key != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(u.a.ctx), undoing)
+		defer cancel()
+		if err := u.keepToken(ctx, false); err != nil {
+			u.s.c.config.Log.Warn("what was made in the lease may stay in the key", "lease", u.s.grant.Lease, "err", err)
+		}
+	}
 	u.close()
 	clear(u.pin)
 	u.pin = nil
@@ -127,6 +138,7 @@ func (u *keyUse) permit(ask uvAsk, want fido.Permissions, rpID string) (token *f
 	if err != nil {
 		return nil, false, err
 	}
+	u.voided = true // by what follows, if not by the token
 	if way == uvOwn {
 		token, err = u.key.UVToken(u.a.ctx, want, rpID, u.keepalive())
 		var status *fido.StatusError
@@ -226,7 +238,11 @@ func (u *keyUse) send(ctx context.Context, pin []byte, from Source, want fido.Pe
 	})
 	if err != nil {
 		token.Forget()
-		return nil, keyFailure(err)
+		failed := keyFailure(err)
+		if e := (*failure.Error)(nil); errors.Is(err, errUnanswered) && errors.As(failed, &e) {
+			failed = &failure.Error{Code: e.Code, Detail: joined(e.Detail, errUnanswered.Error()), Err: err}
+		}
+		return nil, failed
 	}
 	return token, nil
 }

@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -94,10 +95,17 @@ func statusCode(s fido.Status) failure.Code {
 // PIN was given since.
 var errNoToken = errors.New("the permission to delete ended with the daemon, or with a touch that no PIN came with")
 
-// definite is whether a key that made nothing says so itself.
+// definite is whether an error of a command proves that nothing came of it: the
+// key says so itself, or was cancelled in time.
 func definite(err error) bool {
 	var status *fido.StatusError
-	return errors.As(err, &status)
+	switch {
+	case errors.As(err, &status), errors.Is(err, fido.ErrInUse), errors.Is(err, fido.ErrUnsupported):
+		return true
+	case errors.Is(err, fido.ErrMute), errors.Is(err, fido.ErrGone), errors.Is(err, fido.ErrMalformed):
+		return false
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // reason says in a few words what an error is, without what stays in this

@@ -44,6 +44,12 @@ const leaving = 15 * time.Second
 // Open lets ceremonies be done under a lease, and keeps the daemon's own probes
 // away from its authenticator.
 func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
+	c.mu.Lock()
+	already := c.stations[grant.Lease] != nil
+	c.mu.Unlock()
+	if already {
+		return openAlready()
+	}
 	release, err := c.config.Hardware.Claim(ctx, grant.Authenticator.ID)
 	if err != nil {
 		return err
@@ -58,7 +64,7 @@ func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
 	case c.over:
 		err = &failure.Error{Code: failure.ShuttingDown}
 	case c.stations[grant.Lease] != nil:
-		err = &failure.Error{Code: failure.Conflict, Detail: "the lease is open already"}
+		err = openAlready()
 	default:
 		c.stations[grant.Lease] = s
 	}
@@ -70,6 +76,10 @@ func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
 	}
 	go s.run()
 	return nil
+}
+
+func openAlready() error {
+	return &failure.Error{Code: failure.Conflict, Detail: "the lease is open already"}
 }
 
 // Close ends the ceremony that is under way, if there is one, and leaves the
@@ -135,7 +145,7 @@ func (s *station) perform(a *act) {
 	defer a.cancel(nil)
 	w := &work{
 		request: a.request, grant: s.grant, by: a.by, live: s.live(),
-		step: a.step, pin: a.pin,
+		step: a.step, pin: a.pin, asks: a.asks,
 	}
 	result, err := s.carryOut(a, w)
 	why := a.why()

@@ -50,10 +50,10 @@ func planUV(info *fido.Info, ask uvAsk) (uvWay, error) {
 	case info.Has("makeCredUvNotRqd") && !ask.discoverable:
 		return uvNone, nil
 	}
-	switch {
-	case own && !(ask.pin && hasPIN) && info.Has("pinUvAuthToken"):
+	switch prefersPIN := ask.pin && hasPIN; {
+	case own && !prefersPIN && info.Has("pinUvAuthToken"):
 		return uvOwn, nil
-	case own && !(ask.pin && hasPIN):
+	case own && !prefersPIN:
 		return uvOption, nil
 	case info.ForcePINChange:
 		return uvNone, unable("the key demands that its PIN be changed first")
