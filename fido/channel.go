@@ -240,7 +240,8 @@ func (c *channel) once(ctx context.Context, req message, t tempo, keepalive func
 			continue
 		}
 		if cancelled != nil {
-			return nil, cancelled
+			// Nobody knows what became of the command.
+			return nil, fmt.Errorf("%w, and %w", cancelled, ErrMute)
 		}
 		if req.cmd == CTAPHID_CBOR {
 			if err := c.write(c.cid, message{cmd: CTAPHID_CANCEL}); err != nil {
