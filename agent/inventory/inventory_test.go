@@ -56,6 +56,12 @@ func start(t *testing.T, config Config) (inv *Inventory, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return inv, run(t, inv)
+}
+
+// run runs it until the test, or stop, ends it.
+func run(t *testing.T, inv *Inventory) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -69,7 +75,7 @@ func start(t *testing.T, config Config) (inv *Inventory, stop func()) {
 		<-ended
 	}
 	t.Cleanup(stop)
-	return inv, stop
+	return stop
 }
 
 func reader(name string, condition contract.Condition) contract.Reader {
