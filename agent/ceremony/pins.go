@@ -137,14 +137,22 @@ func (p *pins) check(o *pinOwner, a attempt, hash pinHash, fresh bool) error {
 	switch {
 	case blocked && a.source != Person:
 		return &failure.Error{Code: failure.PINSourceBlocked, Detail: string(a.source) + ", since " + block.At.UTC().Format(time.RFC3339)}
-	case a.tries == nil || *a.tries < 0:
-		return &failure.Error{Code: failure.PINTriesUnknown}
-	case !fresh:
+	case a.tries != nil && !fresh:
 		return &failure.Error{Code: failure.PINTriesUnknown, Detail: "another PIN was sent since they were read: begin again"}
-	case *a.tries > a.floor, a.override && *a.tries > 0:
+	}
+	return mayTry(a.tries, a.floor, a.override)
+}
+
+// mayTry says whether there are tries enough for one more. Unknown ones are too
+// few, and of none no override spends one.
+func mayTry(tries *int, floor int, override bool) error {
+	switch {
+	case tries == nil || *tries < 0:
+		return &failure.Error{Code: failure.PINTriesUnknown}
+	case *tries > floor, override && *tries > 0:
 		return nil
 	}
-	return &failure.Error{Code: failure.PINTooFewTries, Detail: fmt.Sprintf("%s, and %d are kept", triesLeft(*a.tries), a.floor)}
+	return &failure.Error{Code: failure.PINTooFewTries, Detail: fmt.Sprintf("%s, and %d are kept", triesLeft(*tries), floor)}
 }
 
 // settle draws the conclusion from what came of a PIN that was given to send.

@@ -34,8 +34,6 @@ type BoundPIN struct {
 }
 
 // work is one ceremony in the hands of the goroutine that carries it out.
-//
-//nolint:unused // the ceremonies come next
 type work struct {
 	request contract.CeremonyRequest
 	grant   lease.Grant
@@ -54,8 +52,6 @@ type work struct {
 }
 
 // pinAsk is what a person who is asked for a PIN is told.
-//
-//nolint:unused // the ceremonies come next
 type pinAsk struct {
 	tries *int // left, where the authenticator tells
 	again bool
