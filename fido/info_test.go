@@ -27,7 +27,7 @@ func plainInfo() map[int]any {
 		1: []string{"U2F_V2", "FIDO_2_0", "FIDO_2_1"}, 2: []string{"credProtect", "hmac-secret"},
 		3: []byte("0123456789abcdef"),
 		4: map[string]bool{"rk": true, "up": true, "plat": false, "clientPin": true, "alwaysUv": false},
-		5: 1200, 6: []int{2, 1}, 9: []string{"nfc", "usb"},
+		5: 1200, 6: []int{2, 1}, 7: 8, 8: 128, 9: []string{"nfc", "usb"},
 		10: []map[string]any{{"alg": -7, "type": "public-key"}, {"alg": -8, "type": "public-key"}},
 		12: true, 13: 6, 14: 328707,
 	}
@@ -40,7 +40,7 @@ func TestWhatAKeySaysOfItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(info.Versions, []string{"U2F_V2", "FIDO_2_0", "FIDO_2_1"}) || !info.FIDO2() ||
-		info.AAGUID.String() != "30313233-3435-3637-3839-616263646566" || info.MaxMsgSize != 1200 ||
+		info.AAGUID.String() != "30313233-3435-3637-3839-616263646566" || info.MaxMsgSize != 1200 || info.MaxListed != 8 || info.MaxIDLength != 128 ||
 		!slices.Equal(info.PINProtocols, []uint{2, 1}) || !slices.Equal(info.Transports, []string{"nfc", "usb"}) ||
 		!slices.Equal(info.Algorithms, []int64{-7, -8}) || !info.ForcePINChange || info.MinPINLength != 6 || info.Firmware != 328707 {
 		t.Errorf("%+v", info)
@@ -55,7 +55,7 @@ func TestWhatAKeySaysOfItself(t *testing.T) {
 		t.Error("uv is there")
 	}
 	least, err := parseInfo(encoded(t, map[int]any{1: []string{"U2F_V2"}, 3: make([]byte, 16)}))
-	if err != nil || least.MaxMsgSize != 1024 || least.MinPINLength != 4 || least.FIDO2() || least.pinProtocol() != 1 {
+	if err != nil || least.MaxMsgSize != 1024 || least.MaxListed != 0 || least.MaxIDLength != 0 || least.MinPINLength != 4 || least.FIDO2() || least.pinProtocol() != 1 {
 		t.Errorf("%+v, %v", least, err)
 	}
 }
@@ -105,6 +105,8 @@ func TestWhatNoKeyMaySay(t *testing.T) {
 		"a size that is no size":         with(5, uint64(1)<<63),
 		"a negative size":                with(5, -1),
 		"a PIN protocol that is none":    with(6, []uint64{1 << 40}),
+		"a list length that is none":     with(7, uint64(1)<<32),
+		"an id length that is none":      with(8, uint64(1)<<32),
 		"a PIN length that is no length": with(13, uint64(1)<<32),
 	} {
 		if info, err := parseInfo(data); !errors.Is(err, ErrMalformed) {

@@ -37,6 +37,10 @@ func agree(protocol uint, peer *ecdh.PublicKey) (*agreement, error) {
 	if err != nil {
 		return nil, err
 	}
+	return derive(protocol, private, peer)
+}
+
+func derive(protocol uint, private *ecdh.PrivateKey, peer *ecdh.PublicKey) (*agreement, error) {
 	z, err := private.ECDH(peer)
 	if err != nil {
 		return nil, err

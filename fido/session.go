@@ -1,6 +1,10 @@
 package fido
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"io"
+)
 
 // MakeCredential is authenticatorMakeCredential (CTAP 2.1, 6.1).
 type MakeCredential struct {
@@ -82,6 +86,9 @@ func (t *Token) Forget() {
 	}
 }
 
+// Format prints a token without its secret, whatever the verb.
+func (t *Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "a pinUvAuthToken") }
+
 // Stored is a discoverable credential in a key.
 type Stored struct {
 	ID   []byte
@@ -100,10 +107,11 @@ type Session interface {
 	Retries(ctx context.Context) (*Retries, error)
 	// PINToken sends a PIN, once, and wipes it. It is UTF-8 in Normalization
 	// Form C (CTAP 2.1, 6.5.1). A wrong one is a StatusError of
-	// CTAP2_ERR_PIN_INVALID, PIN_BLOCKED or PIN_AUTH_BLOCKED, also where ctx
-	// ended meanwhile; after any other error than that, ErrNoPIN and
-	// ErrUnsupported it is not known whether it cost a try. Who calls it has
-	// read Retries in the same session just before (DESIGN rule 1).
+	// CTAP2_ERR_PIN_INVALID, PIN_BLOCKED or PIN_AUTH_BLOCKED, even where ctx
+	// ended meanwhile. None was compared where it fails with ErrNoPIN,
+	// ErrUnsupported or ErrInUse; where no answer came (ErrMute, ErrGone,
+	// ErrMalformed, ctx's error) Retries tells. Who calls it has read Retries in
+	// the same session just before (DESIGN rule 1).
 	PINToken(ctx context.Context, pin []byte, want Permissions, rpID string) (*Token, error)
 	// UVToken has the key verify its user itself, by a finger for example.
 	UVToken(ctx context.Context, want Permissions, rpID string, keepalive func(Keepalive)) (*Token, error)
