@@ -33,6 +33,9 @@ type desk struct {
 	readPIN func(string) ([]byte, error)
 	c       *ceremony.Conductor
 
+	// onCancel is run in the place of a CTAPHID_CANCEL that the key is sent.
+	onCancel func()
+
 	mu      sync.Mutex
 	origin  contract.Origin
 	plugged bool
@@ -179,11 +182,36 @@ func (d *desk) Key(ctx context.Context, _ string) (*fido.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := fido.OpenKey(ctx, d.bus, *node)
+	key, err := fido.OpenKey(ctx, cable{d.bus, d}, *node)
 	if errors.Is(err, fido.ErrGone) {
 		return nil, &failure.Error{Code: failure.KeyGone, Err: err}
 	}
 	return key, err
+}
+
+// cable is a bus between which and the key the desk can come.
+type cable struct {
+	*vkey.Bus
+	d *desk
+}
+
+func (c cable) Open(ctx context.Context, node fido.Node) (fido.Link, error) {
+	link, err := c.Bus.Open(ctx, node)
+	return plug{link, c.d}, err
+}
+
+type plug struct {
+	fido.Link
+	d *desk
+}
+
+func (p plug) WriteReport(report []byte) error {
+	const ctaphidCancel = 0x11 | 0x80
+	if report[4] == ctaphidCancel && p.d.onCancel != nil {
+		p.d.onCancel()
+		return nil
+	}
+	return p.Link.WriteReport(report)
 }
 
 func (d *desk) Reread(string) error {
@@ -244,10 +272,7 @@ var (
 // lend opens a lease for somebody.
 func (d *desk) lend(id string, to lease.Caller) lease.Grant {
 	d.t.Helper()
-	g := lease.Grant{
-		Lease: id, Fence: 7, Authenticator: d.authenticator(), Target: "mock", Purpose: "run 17",
-		Owner: contract.Owner{TokenID: to.TokenID, Name: to.Name, Lease: id},
-	}
+	g := d.grant(id, to)
 	d.open(g)
 	return g
 }
@@ -360,7 +385,14 @@ type memory struct {
 	blocks     []contract.PINBlock
 	traces     []store.Trace
 	ceremonies []contract.Ceremony
-	broken     error // of PutTrace and PutCeremony
+	// What PutCeremony and PutTrace fail with.
+	noCeremonies, noTraces error
+}
+
+func (m *memory) breaks(ceremonies, traces error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.noCeremonies, m.noTraces = ceremonies, traces
 }
 
 func (m *memory) PutBlock(_ context.Context, b contract.PINBlock) error {
@@ -395,10 +427,10 @@ func (m *memory) Blocks(context.Context) ([]contract.PINBlock, error) {
 func (m *memory) PutTrace(_ context.Context, t store.Trace) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken == nil {
+	if m.noTraces == nil {
 		m.traces = append(m.traces, t)
 	}
-	return m.broken
+	return m.noTraces
 }
 
 func (m *memory) DeleteTraces(_ context.Context, lease string) error {
@@ -417,8 +449,8 @@ func (m *memory) Traces(_ context.Context, lease string) ([]store.Trace, error) 
 func (m *memory) PutCeremony(_ context.Context, c contract.Ceremony) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken != nil {
-		return m.broken
+	if m.noCeremonies != nil {
+		return m.noCeremonies
 	}
 	c.Problem, c.Prompt, c.Result = nil, nil, nil
 	m.ceremonies = slices.DeleteFunc(m.ceremonies, func(o contract.Ceremony) bool { return o.ID == c.ID })
@@ -468,4 +500,21 @@ func (d *desk) untilAfter(seen int, what string, is func(contract.Event) bool) c
 		n++
 		return n > seen && is(e)
 	})
+}
+
+func (d *desk) grant(id string, to lease.Caller) lease.Grant {
+	return lease.Grant{
+		Lease: id, Fence: 7, Authenticator: d.authenticator(), Target: "mock", Purpose: "run 17",
+		Owner: contract.Owner{TokenID: to.TokenID, Name: to.Name, Lease: id},
+	}
+}
+
+// lendAgain opens the lease of that id for the user, unless it is open.
+func (d *desk) lendAgain(id string) lease.Grant {
+	d.t.Helper()
+	g := d.grant(id, user)
+	if err := d.c.Open(soon(d.t), g); err != nil && failure.CodeOf(err) != failure.Conflict {
+		d.t.Fatal(err)
+	}
+	return g
 }

@@ -74,7 +74,8 @@ func statusText(s fido.Status) string { return fmt.Sprintf("%s (0x%02X)", s, byt
 // or authenticatorGetAssertion, or to a PIN.
 func statusCode(s fido.Status) failure.Code {
 	switch s {
-	case fido.CTAP2_ERR_USER_ACTION_TIMEOUT, fido.CTAP2_ERR_ACTION_TIMEOUT:
+	case fido.CTAP2_ERR_USER_ACTION_TIMEOUT, fido.CTAP2_ERR_ACTION_TIMEOUT,
+		fido.CTAP2_ERR_OPERATION_DENIED: // what a key says whose touch did not come (CTAP 2.1, 6.1.2 step 14)
 		return failure.TouchTimeout
 	case fido.CTAP2_ERR_CREDENTIAL_EXCLUDED:
 		return failure.WebAuthnExcluded
