@@ -333,10 +333,9 @@ func TestManyWrongPINsCostOneTry(t *testing.T) {
 			wait.Go(func() {
 				for {
 					c, err := d.c.Begin(soon(t), ci, withPIN(creation(g), "000000"))
-					if failure.CodeOf(err) == failure.CeremonyBusy {
-						for _, other := range d.c.Ceremonies() {
-							_, _ = d.c.Await(soon(t), other.ID)
-						}
+					var busy *failure.Error
+					if errors.As(err, &busy) && busy.Code == failure.CeremonyBusy {
+						_, _ = d.c.Await(soon(t), busy.Detail)
 						continue
 					}
 					if err != nil {
