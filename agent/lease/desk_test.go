@@ -235,8 +235,9 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, kept := newWorld(t, test.here...), &memory{}
-			d, _ := begin(t, w, kept)
+			d, end := begin(t, w, kept)
 			_, err := d.Take(soon(t), test.by, test.request, func(contract.Lease) { t.Error("it was queued") })
+			end()
 			wantCode(t, err, test.want, test.says)
 			if strings.Contains(err.Error(), "5550") {
 				t.Errorf("whose it is is told: %v", err)

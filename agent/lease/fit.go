@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 )
 
 // judge answers how ready authenticators are; it is package assurance's.
@@ -155,7 +156,11 @@ func absence(want contract.Requirement, v *contract.Verdict) string {
 	case want.Kind != "":
 		text = "no " + string(want.Kind) + " is here"
 	}
-	if first := firstOf(v.Checks); first != "" {
+	// What keeps it away, if that is known: the service of the cards is down.
+	causes := slices.DeleteFunc(slices.Clone(v.Checks), func(c contract.Check) bool {
+		return c.Code == string(failure.NoAuthenticator) || c.Code == string(failure.VirtualNotCounted)
+	})
+	if first := firstOf(causes); first != "" {
 		text += ": " + scrub(first, nil, want)
 	}
 	return text
