@@ -136,7 +136,7 @@ func (c *Conductor) record(ceremony contract.Ceremony) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), recordTime)
 	defer cancel()
 	if err := c.store.PutCeremony(ctx, ceremony); err != nil {
-		c.config.Log.Error("the end of a ceremony is not recorded", "ceremony", ceremony.ID, "err", err)
+		c.config.Log.WithField("ceremony", ceremony.ID).WithError(err).Error("the end of a ceremony is not recorded")
 	}
 }
 

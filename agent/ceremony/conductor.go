@@ -3,10 +3,12 @@ package ceremony
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"io"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
@@ -26,7 +28,7 @@ type Config struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Log is told what nobody waits for; nil: nowhere.
-	Log *slog.Logger
+	Log logrus.FieldLogger
 }
 
 // Ceremonies that are over are kept for those who ask for them late.
@@ -62,7 +64,9 @@ func New(ctx context.Context, config Config) (*Conductor, error) {
 		config.Now = time.Now
 	}
 	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
+		quiet := logrus.New()
+		quiet.SetOutput(io.Discard)
+		config.Log = quiet
 	}
 	p, err := newPINs(ctx, config.Store, config.Now, config.Tell)
 	if err != nil {

@@ -164,7 +164,7 @@ func (u *keyUse) untrace() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.a.ctx), recordTime)
 	defer cancel()
 	if err := u.s.c.store.DeleteTraces(ctx, u.s.grant.Lease); err != nil {
-		u.s.c.config.Log.Warn("a trace of nothing stays", "lease", u.s.grant.Lease, "err", err)
+		u.s.c.config.Log.WithField("lease", u.s.grant.Lease).WithError(err).Warn("a trace of nothing stays")
 	}
 }
 

@@ -385,6 +385,9 @@ func TestARestartEndsWhatWasUnderWay(t *testing.T) {
 		return e.Subject == c.ID && e.Ceremony.Problem != nil && e.Ceremony.Problem.Code == string(failure.CeremonyCutOff)
 	})
 	d.open(g)
+	if _, owner, _ := d.c.Ceremony(c.ID); owner.Name != user.Name {
+		t.Errorf("the ceremony is that of %+v", owner)
+	}
 	d.works(c)
 }
 

@@ -109,7 +109,7 @@ func (u *keyUse) end() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(u.a.ctx), undoing)
 		defer cancel()
 		if err := u.keepToken(ctx, false); err != nil {
-			u.s.c.config.Log.Warn("what was made in the lease may stay in the key", "lease", u.s.grant.Lease, "err", err)
+			u.s.c.config.Log.WithField("lease", u.s.grant.Lease).WithError(err).Warn("what was made in the lease may stay in the key")
 		}
 	}
 	u.close()
@@ -191,8 +191,8 @@ func (u *keyUse) known(ctx context.Context, again bool) ([]byte, Source, error) 
 		return nil, "", err
 	}
 	// Who would not be heard is not asked.
-	if n := retries.PIN; n != nil && *n <= keyFloor && (again || !u.w.request.Override) {
-		return nil, "", &failure.Error{Code: failure.PINTooFewTries, Detail: triesLeft(*n)}
+	if err := mayTry(retries.PIN, keyFloor, u.w.request.Override); err != nil {
+		return nil, "", err
 	}
 	u.close()
 	pin, from, err := u.w.pin(ctx, pinAsk{tries: retries.PIN, again: again})

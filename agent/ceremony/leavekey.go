@@ -24,7 +24,7 @@ func (s *station) leaveKey(ctx context.Context) (remarks []string, err error) {
 	s.used = true
 	deleted, err := s.deleteMade(ctx, traces)
 	if err != nil {
-		s.c.config.Log.Warn("discoverable credentials stay in a key", "lease", s.grant.Lease, "err", err)
+		s.c.config.Log.WithField("lease", s.grant.Lease).WithError(err).Warn("discoverable credentials stay in a key")
 		return []string{fmt.Sprintf(
 			"%s may still hold discoverable credentials made in the lease for %s: %s; delete them with the maker's tool",
 			s.grant.Authenticator.Name, parties(traces), reason(err),

@@ -38,8 +38,12 @@ type station struct {
 	made int
 }
 
-// leaving bounds what is done to leave an authenticator as it was found.
-const leaving = 15 * time.Second
+const (
+	// leaving bounds what is done to leave an authenticator as it was found,
+	// closing how long is waited for that and for the ceremony under way.
+	leaving = 15 * time.Second
+	closing = 30 * time.Second
+)
 
 // Open lets ceremonies be done under a lease, and keeps the daemon's own probes
 // away from its authenticator.
@@ -67,6 +71,7 @@ func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
 		err = openAlready()
 	default:
 		c.stations[grant.Lease] = s
+		c.adopt(grant)
 	}
 	c.mu.Unlock()
 	if err != nil {
@@ -78,13 +83,26 @@ func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
 	return nil
 }
 
+// adopt gives back to their owner the ceremonies that the last daemon left in
+// the middle: what is kept of one does not tell whose it is. Who calls it holds
+// c.mu.
+func (c *Conductor) adopt(grant lease.Grant) {
+	for id, a := range c.acts {
+		if a.station == nil && a.owner.Lease == grant.Lease {
+			owner := grant.Owner
+			owner.Lease = grant.Lease
+			c.acts[id] = &act{c: c, id: id, owner: owner, done: a.done, state: a.snapshot()}
+		}
+	}
+}
+
 func openAlready() error {
 	return &failure.Error{Code: failure.Conflict, Detail: "the lease is open already"}
 }
 
 // Close ends the ceremony that is under way, if there is one, and leaves the
-// authenticator as it was found. Of what takes longer than ctx allows it says
-// so; it is ended all the same.
+// authenticator as it was found. What takes longer than ctx allows, or 30 s, is
+// ended all the same, and the remarks say so.
 func (c *Conductor) Close(ctx context.Context, id string, why contract.LeaseEnd) (remarks []string) {
 	c.mu.Lock()
 	s := c.stations[id]
@@ -96,6 +114,8 @@ func (c *Conductor) Close(ctx context.Context, id string, why contract.LeaseEnd)
 		return nil
 	}
 	s.cancel(&failure.Error{Code: failure.CeremonyCancelled, Detail: "the lease ended: " + string(why)})
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
 	select {
 	case <-s.done:
 		return s.remarks
@@ -243,13 +263,13 @@ func (s *station) leave() {
 			text += ": " + entry.Title
 		}
 		remarks = append(remarks, text)
-		s.c.config.Log.Warn("an authenticator is not left as it was found", "lease", s.grant.Lease, "err", err)
+		s.c.config.Log.WithField("lease", s.grant.Lease).WithError(err).Warn("an authenticator is not left as it was found")
 	}
 	s.remarks = remarks
 	s.release()
 	if s.used {
 		if err := s.c.config.Hardware.Reread(s.grant.Authenticator.ID); err != nil {
-			s.c.config.Log.Debug("no fresh read after the lease", "authenticator", s.grant.Authenticator.ID, "err", err)
+			s.c.config.Log.WithField("authenticator", s.grant.Authenticator.ID).WithError(err).Debug("no fresh read after the lease")
 		}
 	}
 	s.c.mu.Lock()
