@@ -48,7 +48,7 @@ export class Bridge {
 
   constructor(private readonly perform: Perform) {}
 
-  /** Reaches every page and frame of the context that loads from now on. */
+  /** Reaches every page and frame of the context, those too that are loaded already. */
   async install(context: BrowserContext): Promise<void> {
     // The script looks the binding up when it starts, so that comes first.
     await context.exposeBinding(binding, async ({ frame }, message: Ask | Abort) => {
@@ -59,6 +59,9 @@ export class Bridge {
     await context.addInitScript(inPage, binding);
     context.on('page', this.follow);
     context.pages().forEach(this.follow);
+    // A hook may have opened a page before; where the script ran it does nothing again.
+    const open = context.pages().flatMap((page) => page.frames());
+    await Promise.all(open.map((frame) => frame.evaluate(inPage, binding).catch(() => undefined)));
   }
 
   /** Chooses the passkey for the conditional request, once there is one. */

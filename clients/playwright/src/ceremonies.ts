@@ -6,12 +6,12 @@ import type { Daemon } from './daemon.js';
 import { ProblemError } from './failures.js';
 import { goDuration } from './lease.js';
 import type { Watch } from './watch.js';
-import type { Ceremony, CeremonyRequest, CredentialJSON } from './wire.js';
+import type { Ceremony, CeremonyRequest, CredentialJSON, PINSource } from './wire.js';
 
 /** What the daemon takes as the time of a ceremony, in ms. */
 const least = 1_000;
 const most = 600_000;
-/** How long the event of a ceremony that was just posted may take, in ms, before its call is broken off instead. */
+/** How long an event may take that belongs to an answer, in ms, before one goes on without it. */
 const eventTime = 2_000;
 
 export type Wish = Pick<CeremonyRequest, 'type' | 'origin' | 'top_origin' | 'options'> & {
@@ -31,8 +31,9 @@ export class Ceremonies {
 
   constructor(
     private readonly daemon: Daemon,
-    private readonly common: Pick<CeremonyRequest, 'lease' | 'fence' | 'pin'>,
+    private readonly common: Pick<CeremonyRequest, 'lease' | 'fence'>,
     private readonly watch: Watch,
+    private readonly pin: () => PINSource | undefined,
   ) {}
 
   /** Carries out a ceremony and returns once it is over. When the signal fires it is cancelled first. */
@@ -45,6 +46,8 @@ export class Ceremonies {
   private async one({ timeout, ...wish }: Wish, signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) return { error: signal.reason };
     const body: CeremonyRequest = { ...this.common, ...wish, wait: true };
+    const pin = this.pin();
+    if (pin) body.pin = pin;
     if (timeout !== undefined && timeout > 0) body.timeout = goDuration(Math.min(Math.max(timeout, least), most));
     let id: string | undefined;
     const begun = this.watch.next().then((it) => (id = it));
@@ -53,6 +56,7 @@ export class Ceremonies {
     signal.addEventListener('abort', cancel, { once: true });
     try {
       const record = await this.daemon.ask<Ceremony>('POST', '/v1/ceremonies', { body, held: most, signal: call.signal });
+      await within(this.watch.over(record.id)); // so that what it asked for is told before what came of it
       const credential = record.result?.credential;
       if (record.state === 'done' && credential) return { credential, record };
       return { error: record.problem ? new ProblemError(record.problem) : new Error(`the ceremony is ${record.state}`), record };
@@ -66,15 +70,22 @@ export class Ceremonies {
 
   /** Cancels by DELETE, which returns once it is over and lets the call end by itself; where no event came, breaks off the call. */
   private async cancel(begun: Promise<string>, call: AbortController): Promise<void> {
-    const met = new AbortController();
-    const late = setTimeout(eventTime, undefined, { signal: met.signal }).catch(() => undefined);
-    const id = await Promise.race([begun, late]);
-    met.abort();
+    const id = await within(begun);
     try {
       if (id !== undefined) return await this.daemon.ask('DELETE', `/v1/ceremonies/${encodeURIComponent(id)}`, { held: 10_000 });
     } catch {
       // It is over already, or the daemon is gone.
     }
     call.abort();
+  }
+}
+
+/** Waits for what an event tells, but not for ever. */
+async function within<T>(told: Promise<T>): Promise<T | undefined> {
+  const met = new AbortController();
+  try {
+    return await Promise.race([told, setTimeout(eventTime, undefined, { signal: met.signal }).catch(() => undefined)]);
+  } finally {
+    met.abort();
   }
 }

@@ -103,8 +103,7 @@ async function whole(response: http.IncomingMessage, address: string): Promise<s
 async function refusal(response: http.IncomingMessage, address: string): Promise<Error> {
   const text = await whole(response, address);
   if (response.headers['content-type']?.startsWith('application/problem+json')) {
-    const problem = JSON.parse(text) as Problem;
-    if (problem.code) return new ProblemError(problem);
+    return new ProblemError(JSON.parse(text) as Problem);
   }
   return new Error(`what answers at ${address} is no authbridge: HTTP status ${response.statusCode}`);
 }

@@ -8,7 +8,7 @@ import { isUnavailable, ProblemError, reasons } from './failures.js';
 import { handedOver, take, type Held } from './lease.js';
 import { locate } from './locate.js';
 import type { Ask } from './message.js';
-import { complete, type AuthbridgeOptions } from './options.js';
+import { complete, pinSource, type AuthbridgeOptions } from './options.js';
 import type { Caller } from './origin.js';
 import { Report, type CeremonyRecord } from './report.js';
 import { Watch } from './watch.js';
@@ -42,6 +42,8 @@ export const test = base.extend<AuthbridgeFixtures>({
   // Waiting for an authenticator is not the test's own time.
   authenticator: [async ({ context, authbridge }, use, info) => {
     const options = complete(authbridge, info.title);
+    const pin = () => options.pin && pinSource(options.pin, process.env);
+    pin(); // fails now if it will
     const report = new Report(info);
     const daemon = new Daemon(locate({ env: process.env, platform: process.platform, home: homedir(), uid: process.getuid?.() ?? -1 }));
     const { verdict, held } = await obtain(daemon, options, report, info);
@@ -50,7 +52,7 @@ export const test = base.extend<AuthbridgeFixtures>({
     try {
       const { id, fence } = held.lease;
       watch = await Watch.open(daemon, id, (ceremony) => report.heard(ceremony));
-      const ceremonies = new Ceremonies(daemon, { lease: id, fence, ...(options.pin ? { pin: options.pin } : {}) }, watch);
+      const ceremonies = new Ceremonies(daemon, { lease: id, fence }, watch, pin);
       bridge = new Bridge((caller, ask, signal) => perform(ceremonies, report, caller, ask, signal));
       await bridge.install(context);
       const choosing = bridge;

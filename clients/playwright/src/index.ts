@@ -3,6 +3,6 @@
 
 export { expect } from '@playwright/test';
 export { test, type AuthbridgeFixtures, type LeasedAuthenticator } from './fixture.js';
-export type { AuthbridgeOptions } from './options.js';
+export type { AuthbridgeOptions, PINOption } from './options.js';
 export type { CeremonyRecord } from './report.js';
-export type { Ceremony, Check, Lease, PINSource, Problem, Prompt, Verdict } from './wire.js';
+export type { Ceremony, Check, Lease, Problem, Prompt, Verdict } from './wire.js';

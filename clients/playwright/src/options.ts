@@ -1,5 +1,11 @@
 import type { AAL, Kind, Origin, PINSource } from './wire.js';
 
+/**
+ * Where the PIN comes from: the environment variable of that name, or a person.
+ * It is not the PIN itself, because Playwright writes options into its reports.
+ */
+export type PINOption = { env: string } | { ask: true };
+
 /** What a test needs; set in the configuration's `use`, or by `test.use`. */
 export interface AuthbridgeOptions {
   /** Authenticator assurance level; absent: 3. */
@@ -19,7 +25,7 @@ export interface AuthbridgeOptions {
   /** What becomes of a test for which no authenticator is to be had; absent: skip. */
   onUnavailable?: 'skip' | 'fail';
   /** Where the PIN comes from; absent: the daemon's configuration, else a person. */
-  pin?: PINSource;
+  pin?: PINOption;
 }
 
 /** The options with what is meant where they say nothing. */
@@ -33,6 +39,14 @@ export function complete(o: AuthbridgeOptions, title: string) {
     purpose: purpose(o.purpose ?? title),
     onUnavailable: o.onUnavailable ?? ('skip' as const),
   };
+}
+
+/** The PIN for a request; it is read anew for each and kept nowhere. */
+export function pinSource(o: PINOption, env: Record<string, string | undefined>): PINSource {
+  if ('ask' in o) return { ask: true };
+  const value = env[o.env];
+  if (!value) throw new Error(`authbridge.pin: the environment variable ${o.env} is not set`);
+  return { value, secret: o.env };
 }
 
 /** The daemon shows 64 plain characters and no others. */

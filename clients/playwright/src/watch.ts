@@ -3,13 +3,14 @@
 
 import type { Daemon } from './daemon.js';
 import type { Message } from './sse.js';
-import type { Ceremony } from './wire.js';
+import { isOver, type Ceremony } from './wire.js';
 
 /** Follows the ceremonies of a lease until it is closed or the stream ends. */
 export class Watch {
   private readonly known = new Map<string, Ceremony>();
   private readonly closing = new AbortController();
   private waiting: ((id: string) => void)[] = [];
+  private readonly endings = new Map<string, () => void>();
 
   private constructor(private readonly lease: string, private readonly tell: (ceremony: Ceremony) => void) {}
 
@@ -30,6 +31,14 @@ export class Watch {
   /** The id of the next ceremony that begins; ask before it is posted. */
   next(): Promise<string> {
     return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Resolves once the end of a ceremony was told, and with it all before. */
+  over(id: string): Promise<void> {
+    return new Promise((resolve) => {
+      if (isOver(this.known.get(id)?.state ?? 'queued')) resolve();
+      else this.endings.set(id, resolve);
+    });
   }
 
   close(): void {
@@ -56,5 +65,6 @@ export class Watch {
       for (const resolve of waiting) resolve(ceremony.id);
     }
     this.tell(ceremony);
+    if (isOver(ceremony.state)) this.endings.get(ceremony.id)?.();
   }
 }

@@ -98,7 +98,7 @@ export class FakeDaemon {
         this.endLease(lease, 'released');
         return json(response, 200, lease);
       }
-      case 'POST /v1/ceremonies': return this.ceremony(request, response, JSON.parse(text));
+      case 'POST /v1/ceremonies': return this.ceremony(response, JSON.parse(text));
       case 'DELETE /v1/ceremonies': {
         const running = this.running.get(id)!;
         running.end('cancelled', { problem: problem('CEREMONY_CANCELLED', { dom_exception: 'AbortError' }) });
@@ -138,7 +138,7 @@ export class FakeDaemon {
     for (const tell of ends) tell();
   }
 
-  private async ceremony(request: http.IncomingMessage, response: http.ServerResponse, body: CeremonyRequest): Promise<void> {
+  private async ceremony(response: http.ServerResponse, body: CeremonyRequest): Promise<void> {
     this.requests.push(body);
     const busy = [...this.running.values()].some((r) => !isOver(r.ceremony.state));
     if (busy) return refuse(response, problem('CEREMONY_BUSY'));

@@ -2,7 +2,7 @@ import { expect, test } from '@playwright/test';
 import { exceptionFor } from '../src/dom.js';
 import { isUnavailable, NotReachableError, ProblemError, reasons, sentence } from '../src/failures.js';
 import { locate, socketIn, type Surroundings } from '../src/locate.js';
-import { complete } from '../src/options.js';
+import { complete, pinSource } from '../src/options.js';
 import { callerIn, type FrameLike, type PageLike } from '../src/origin.js';
 import { messages } from '../src/sse.js';
 import { problem, ready } from './fake.js';
@@ -90,5 +90,7 @@ test('a page is told what a browser would tell it', () => {
 
 test('options say what is meant where they are silent', () => {
   expect(complete({}, 'signs in › ünder "Chromium"')).toMatchObject({ aal: 3, target: 'mock', kind: 'security-key', wait: 30_000, onUnavailable: 'skip', purpose: 'signs in nder Chromium' });
+  expect(pinSource({ ask: true }, {})).toEqual({ ask: true });
+  expect(() => pinSource({ env: 'KEY_PIN' }, {})).toThrow('KEY_PIN is not set');
   expect(complete({ purpose: 'x'.repeat(100), wait: 1e9 }, '')).toMatchObject({ purpose: 'x'.repeat(64), wait: 300_000 });
 });

@@ -1,0 +1,26 @@
+// What holds for the package as such.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@playwright/test';
+
+test('no call of the browser\'s debugging protocol', () => {
+  const protocol = new RegExp(['CDP' + 'Session', 'Web' + 'Authn\\.', 'Over' + 'CDP'].join('|'));
+  for (const folder of ['src', 'dist', 'e2e', 'test']) {
+    for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (!file.isFile()) continue;
+      expect(readFileSync(join(file.parentPath, file.name), 'utf8'), file.name).not.toMatch(protocol);
+    }
+  }
+});
+
+test('the lock file names no registry, and at run time there is Playwright alone', () => {
+  expect(readFileSync('package-lock.json', 'utf8')).not.toMatch(/"resolved"|registry/);
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+  expect(manifest.dependencies).toBeUndefined();
+  expect(Object.keys(manifest.peerDependencies)).toEqual(['@playwright/test']);
+  for (const file of readdirSync('src')) {
+    const imports = [...readFileSync(join('src', file), 'utf8').matchAll(/from '([^'.][^']*)'/g)].map((m) => m[1]);
+    expect(imports.filter((i) => !i!.startsWith('node:') && i !== '@playwright/test'), file).toEqual([]);
+  }
+});
