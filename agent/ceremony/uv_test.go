@@ -9,9 +9,9 @@ import (
 	"authbridge/fido/webauthn"
 )
 
-// options makes an authenticatorGetInfo of words; a word with a minus is an
+// getInfo makes an authenticatorGetInfo of words; a word with a minus is an
 // option that is false.
-func options(words string) *fido.Info {
+func getInfo(words string) *fido.Info {
 	info := &fido.Info{Options: map[string]bool{}}
 	for word := range strings.FieldsSeq(words) {
 		if word == "forcePINChange" {
@@ -78,7 +78,7 @@ func TestHowTheUserIsVerified(t *testing.T) {
 		{ctap21 + " -uv", uvAsk{requirement: required}, uvPIN},
 		{ctap21 + " noMcGaPermissionsWithClientPin", uvAsk{requirement: required}, cannot},
 	} {
-		got, err := planUV(options(row.options), row.ask)
+		got, err := planUV(getInfo(row.options), row.ask)
 		switch {
 		case row.want == cannot:
 			if failure.CodeOf(err) != failure.WebAuthnUnable {
