@@ -110,12 +110,24 @@ func (l *ledger) Ceremonies(context.Context) ([]contract.Ceremony, error) {
 type news struct {
 	mu     sync.Mutex
 	events []contract.Event
+	more   chan struct{} // closed and replaced with the next
 }
+
+func newNews() *news { return &news{more: make(chan struct{})} }
 
 func (n *news) tell(events ...contract.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.events = append(n.events, events...)
+	close(n.more)
+	n.more = make(chan struct{})
+}
+
+// since is what came after so many events, and is closed with the next.
+func (n *news) since(at int) ([]contract.Event, <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.events[at:]), n.more
 }
 
 // of counts the events of a type, each of which must name the authenticator and
@@ -141,7 +153,7 @@ func (n *news) of(t *testing.T, kind contract.EventType) int {
 
 func begun(t *testing.T, kept Store) (*pins, *news) {
 	t.Helper()
-	told := &news{}
+	told := newNews()
 	p, err := newPINs(t.Context(), kept, func() time.Time { return noon }, told.tell)
 	if err != nil {
 		t.Fatal(err)
