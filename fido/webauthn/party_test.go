@@ -135,6 +135,27 @@ func TestSuffixes(t *testing.T) {
 	}
 }
 
+func TestAnyPortIsForLocalhostAlone(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		listed, actual string
+		want           bool
+	}{
+		{"http://localhost:*", "http://localhost", true},
+		{"http://localhost:*", "http://localhost:1", true},
+		{"http://localhost:*", "https://localhost:1", false},
+		{"http://localhost:*", "http://localhost.example.org", false},
+		{"http://localhost:1", "http://localhost:1", true},
+		{"http://localhost:1", "http://localhost:11", false},
+		{"https://example.org:*", "https://example.org:1", false},
+		{"http://a.localhost:*", "http://a.localhost:1", false},
+	} {
+		if got := allowsOrigin(row.listed, row.actual); got != row.want {
+			t.Errorf("%s for %s: %v", row.listed, row.actual, got)
+		}
+	}
+}
+
 func TestPartiesAreChecked(t *testing.T) {
 	t.Parallel()
 	good := Party{ID: "example.org", Origins: []string{"https://example.org", "https://sso.example.org:8443"}, Targets: []string{"int", "dep"}}
