@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,9 +28,21 @@ func rows() map[string]row {
 		"GET /openapi.json":                        {contract.RightRead, "/openapi.json", "", 200, ""},
 		"GET /v1/authenticators":                   {contract.RightRead, "/v1/authenticators", "", 200, ""},
 		"GET /v1/authenticators/{id}":              {contract.RightRead, "/v1/authenticators/card-1", "", 200, ""},
+		"GET /v1/authenticators/{id}/blocks":       {contract.RightRead, "/v1/authenticators/card-1/blocks", "", 200, ""},
+		"DELETE /v1/authenticators/{id}/blocks":    {contract.RightAdmin, "/v1/authenticators/card-1/blocks", "", 204, ""},
 		"GET /v1/authenticators/{id}/certificates": {contract.RightRead, "/v1/authenticators/card-1/certificates", "", 200, ""},
 		"POST /v1/authenticators/{id}/read":        {contract.RightLease, "/v1/authenticators/card-1/read", "", 202, ""},
+		"GET /v1/ceremonies":                       {contract.RightRead, "/v1/ceremonies", "", 200, ""},
+		"POST /v1/ceremonies":                      {contract.RightLease, "/v1/ceremonies", `{"lease":"` + apitest.SampleLease + `","fence":1,"type":"get","options":{"challenge":"AA"}}`, 202, ""},
+		"GET /v1/ceremonies/{id}":                  {contract.RightRead, "/v1/ceremonies/" + apitest.SampleCeremony, "", 200, ""},
+		"DELETE /v1/ceremonies/{id}":               {contract.RightLease, "/v1/ceremonies/" + apitest.SampleCeremony, "", 200, ""},
+		"POST /v1/ceremonies/{id}/pin":             {contract.RightLease, "/v1/ceremonies/" + apitest.SampleCeremony + "/pin", `{"pin":"123456"}`, 204, ""},
 		"GET /v1/events":                           {contract.RightRead, "/v1/events", "", 200, ""},
+		"GET /v1/leases":                           {contract.RightRead, "/v1/leases", "", 200, ""},
+		"POST /v1/leases":                          {contract.RightLease, "/v1/leases", `{"aal":3,"target":"mock"}`, 201, ""},
+		"GET /v1/leases/{id}":                      {contract.RightRead, "/v1/leases/" + apitest.SampleLease, "", 200, ""},
+		"PATCH /v1/leases/{id}":                    {contract.RightLease, "/v1/leases/" + apitest.SampleLease, `{"ttl":"1m"}`, 200, ""},
+		"DELETE /v1/leases/{id}":                   {contract.RightLease, "/v1/leases/" + apitest.SampleLease, "", 200, ""},
 		"GET /v1/readiness":                        {contract.RightRead, "/v1/readiness?aal=3&target=mock", "", 200, ""},
 		"GET /v1/status":                           {contract.RightRead, "/v1/status", "", 200, ""},
 		"GET /v1/tokens":                           {contract.RightAdmin, "/v1/tokens", "", 200, ""},
@@ -52,6 +65,7 @@ func rows() map[string]row {
 type world struct {
 	port, otherPort         string
 	expired, revoked, other string // secrets
+	leaseOver               string // the own token of a lease that has ended
 }
 
 // attacker is one row of the attackers' table: how a good request, with a
@@ -140,6 +154,7 @@ func attackers() []attacker {
 		}, status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "wrong token", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.other) }, status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "expired token", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.expired) }, status: 401, code: "UNAUTHORIZED"},
+		attacker{name: "token of a lease that has ended", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.leaseOver) }, status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "revoked token", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.revoked) }, status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "empty token", bend: header("Authorization", "Bearer "), status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "token without scheme", bend: func(r *request, _ world) { r.set("Authorization", r.secret) }, status: 401, code: "UNAUTHORIZED"},
@@ -169,9 +184,9 @@ func attackers() []attacker {
 
 		attacker{name: "a body where none belongs", reads: true, bend: func(r *request, _ world) { r.body = "{}" }, status: 413, code: "BODY_TOO_LARGE"},
 		attacker{name: "a chunked body where none belongs", reads: true, bend: func(r *request, _ world) { r.chunked, r.body = true, "{}" }, status: 413, code: "BODY_TOO_LARGE"},
-		attacker{name: "body beyond the limit", writes: true, bend: func(r *request, _ world) { r.body = `{"name":"` + strings.Repeat("a", 64<<10) + `"}` }, status: 413, code: "BODY_TOO_LARGE"},
+		attacker{name: "body beyond the limit", writes: true, bend: func(r *request, _ world) { r.body = `{"name":"` + strings.Repeat("a", 256<<10) + `"}` }, status: 413, code: "BODY_TOO_LARGE"},
 		attacker{name: "chunked body beyond the limit", writes: true, bend: func(r *request, _ world) {
-			r.chunked, r.body = true, `{"name":"`+strings.Repeat("a", 64<<10)+`"}`
+			r.chunked, r.body = true, `{"name":"`+strings.Repeat("a", 256<<10)+`"}`
 		}, status: 413, code: "BODY_TOO_LARGE"},
 		attacker{name: "no content type", writes: true, bend: without("Content-Type"), status: 415, code: "UNSUPPORTED_MEDIA_TYPE"},
 		attacker{name: "two content types", writes: true, bend: twice("Content-Type", "application/json", "text/plain"), status: 415, code: "UNSUPPORTED_MEDIA_TYPE"},
@@ -204,6 +219,8 @@ func TestEveryAttackerIsRefusedOnEveryRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.NamedToken(t, "sample", time.Hour, contract.RightRead)
+	w.leaseOver = s.Leases.Lend(contract.Owner{Name: "user 1000"})
+	s.Leases.End(apitest.SampleLease, contract.EndExpired)
 	before := len(s.Store.Tokens())
 
 	known := rows()
@@ -246,6 +263,9 @@ func TestEveryAttackerIsRefusedOnEveryRoute(t *testing.T) {
 	if reads := s.Source.Rereads(); len(reads) != 0 {
 		t.Errorf("attackers caused reads: %v", reads)
 	}
+	if calls := slices.Concat(s.Leases.Calls(), s.Ceremonies.Calls()); len(calls) != 0 {
+		t.Errorf("attackers had leases or ceremonies: %v", calls)
+	}
 	if after := len(s.Store.Tokens()); after != before {
 		t.Errorf("attackers made or ended tokens: %d before, %d after", before, after)
 	}
@@ -258,9 +278,9 @@ func TestTheSampleRequestsSucceed(t *testing.T) {
 	s := apitest.Start(t, apitest.Options{})
 	observeOneOfEach(t, s)
 	port := portOf(s.URL)
-	only, allBut := map[contract.Right]string{}, map[contract.Right]string{}
+	only, allBut := map[contract.Right]contract.NewToken{}, map[contract.Right]string{}
 	for _, right := range contract.Rights {
-		only[right] = s.NamedToken(t, "only "+string(right), time.Hour, right).Secret
+		only[right] = s.NamedToken(t, "only "+string(right), time.Hour, right)
 		var rest []contract.Right
 		for _, other := range contract.Rights {
 			if other != right {
@@ -297,7 +317,8 @@ func TestTheSampleRequestsSucceed(t *testing.T) {
 				if pattern == "DELETE /v1/tokens/{id}" {
 					s.NamedToken(t, "sample", time.Hour, contract.RightRead)
 				}
-				r := newRequest(method, sample, port, only[sample.right])
+				lend(s, contract.Owner{TokenID: only[sample.right].ID, Name: "token only"})
+				r := newRequest(method, sample, port, only[sample.right].Secret)
 				r.set("Host", from.host)
 				if from.origin != "" {
 					r.set("Origin", from.origin)

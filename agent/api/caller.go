@@ -6,21 +6,53 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/lease"
 )
 
-// Caller is who asks: a token, or an identity of the operating system.
+// Caller is who asks: a token, a lease's own token, or an identity of the
+// operating system.
 type Caller struct {
 	// Name is for people and the log: "token ci", "user 1000".
 	Name   string
 	Rights []contract.Right
-	// TokenID is empty for an identity of the operating system.
+	// TokenID is empty for an identity of the operating system and for a
+	// lease's own token.
 	TokenID string
-	// Expires is when a held request of this caller must end; zero: never.
+	// Lease is the id of the lease whose own token this is; else empty.
+	Lease string
+	// Expires is when a held request of this caller must end; zero: never. A
+	// lease's own token ends with the lease, which may be renewed meanwhile.
 	Expires time.Time
 }
 
 // Has is whether the caller was given that right. No right implies another.
 func (c Caller) Has(right contract.Right) bool { return slices.Contains(c.Rights, right) }
+
+// may is whether the caller is let through to a row. Which lease it is that a
+// lease's own token asks for is looked at where the lease is known.
+func (c Caller) may(row route) bool {
+	return c.Has(row.right) || row.leaseToken && c.Lease != ""
+}
+
+// asks is the caller as leases and ceremonies know it.
+func (c Caller) asks() lease.Caller {
+	return lease.Caller{
+		Owner:  contract.Owner{TokenID: c.TokenID, Name: c.Name, Lease: c.Lease},
+		Rights: c.Rights, Expires: c.Expires,
+	}
+}
+
+// owns is whether what belongs to that owner is the caller's. A lease's own
+// token has that lease and nothing else.
+func (c Caller) owns(owner contract.Owner) bool {
+	switch {
+	case c.Lease != "":
+		return c.Lease == owner.Lease
+	case c.TokenID != "":
+		return c.TokenID == owner.TokenID
+	}
+	return owner.TokenID == "" && c.Name != "" && c.Name == owner.Name
+}
 
 type callerKey struct{}
 

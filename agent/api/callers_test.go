@@ -30,6 +30,7 @@ func TestOverTheSocketTheUserIsTheCredential(t *testing.T) {
 			observeOneOfEach(t, s)
 			s.NamedToken(t, "sample", time.Hour, contract.RightRead)
 			for pattern, sample := range rows() {
+				lend(s, contract.Owner{Name: "user 1000"})
 				method, _, _ := strings.Cut(pattern, " ")
 				if pattern == "POST /v1/tokens" {
 					sample.body = `{"name":"another","rights":["read"]}`
@@ -44,7 +45,7 @@ func TestOverTheSocketTheUserIsTheCredential(t *testing.T) {
 					t.Errorf("%s: status %d, want %d: %s", pattern, got.status, sample.status, got.body)
 				}
 			}
-			if orders := s.Devices.Orders(); c.code != "" && len(orders) != 0 {
+			if orders := slices.Concat(s.Devices.Orders(), s.Leases.Calls(), s.Ceremonies.Calls()); c.code != "" && len(orders) != 0 {
 				t.Errorf("orders %v", orders)
 			}
 		})

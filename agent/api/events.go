@@ -19,6 +19,8 @@ const (
 	eventStream = "text/event-stream"
 	// heartbeat tells both ends that the other is still there.
 	heartbeat = 15 * time.Second
+	// heartbeatLine is a comment, which nobody is told of.
+	heartbeatLine = ": heartbeat\n\n"
 	// streamWrite is how long a reader may leave its socket full.
 	streamWrite = 10 * time.Second
 )
@@ -46,7 +48,7 @@ func (s *Server) getEvents(ctx context.Context, in *eventsInput) (*eventsOutput,
 	} else if err != nil {
 		return nil, err
 	}
-	ctx, release, err := s.holds.hold(ctx, callerOf(ctx))
+	ctx, release, err := s.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -59,27 +61,12 @@ func (s *Server) getEvents(ctx context.Context, in *eventsInput) (*eventsOutput,
 
 // viewerOf is the caller as the inventory tells its events apart.
 func viewerOf(ctx context.Context) inventory.Viewer {
-	caller := callerOf(ctx)
-	return inventory.Viewer{
-		Identity: mayIdentify(ctx),
-		Owner:    contract.Owner{TokenID: caller.TokenID, Name: caller.Name},
-	}
+	return inventory.Viewer{Identity: mayIdentify(ctx), Owner: callerOf(ctx).asks().Owner}
 }
 
 // stream writes until the caller, its token or the daemon ends.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inventory.Subscription, viewer inventory.Viewer) {
-	control := http.NewResponseController(w)
-	send := func(b []byte) bool {
-		if control.SetWriteDeadline(time.Now().Add(streamWrite)) != nil {
-			return false
-		}
-		if _, err := w.Write(b); err != nil {
-			return false
-		}
-		return control.Flush() == nil
-	}
-	w.Header().Set("Content-Type", eventStream)
-	w.WriteHeader(http.StatusOK)
+	send := startStream(w)
 	if !send([]byte("retry: 1000\n\n")) {
 		return
 	}
@@ -91,7 +78,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inve
 		case err == nil:
 			buffer = appendDelivery(buffer, delivery, viewer)
 		case errors.Is(err, errQuiet):
-			buffer = append(buffer, ": heartbeat\n\n"...)
+			buffer = append(buffer, heartbeatLine...)
 		default:
 			if ctx.Err() == nil && !errors.Is(err, inventory.ErrEnded) {
 				// The client resumes where it was.
@@ -102,6 +89,24 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inve
 		if !send(buffer) {
 			return
 		}
+	}
+}
+
+// startStream begins an event stream, and gives what writes to it; false says
+// that nobody reads it any more. Each write has a deadline of its own, so that
+// the server's does not end a stream that is read.
+func startStream(w http.ResponseWriter) (send func([]byte) bool) {
+	control := http.NewResponseController(w)
+	w.Header().Set("Content-Type", eventStream)
+	w.WriteHeader(http.StatusOK)
+	return func(b []byte) bool {
+		if control.SetWriteDeadline(time.Now().Add(streamWrite)) != nil {
+			return false
+		}
+		if _, err := w.Write(b); err != nil {
+			return false
+		}
+		return control.Flush() == nil
 	}
 }
 

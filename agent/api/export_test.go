@@ -1,6 +1,9 @@
 package api
 
-import "authbridge/agent/contract"
+import (
+	"authbridge/agent/contract"
+	"authbridge/agent/lease"
+)
 
 // RouteTable is the table, for the tests that walk it: pattern to right.
 func RouteTable() map[string]contract.Right {
@@ -10,3 +13,9 @@ func RouteTable() map[string]contract.Right {
 	}
 	return table
 }
+
+// Asks is the caller as leases know it.
+func (c Caller) Asks() lease.Caller { return c.asks() }
+
+// Owns is whether what is that owner's is the caller's.
+func (c Caller) Owns(owner contract.Owner) bool { return c.owns(owner) }

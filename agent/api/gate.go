@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -51,8 +52,8 @@ func (g *gate) HandleFunc(pattern string, handler func(http.ResponseWriter, *htt
 	meter := g.server.meters.route(row)
 	g.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		if caller := callerOf(r.Context()); caller.Has(row.right) {
-			handler(w, r)
+		if caller := callerOf(r.Context()); caller.may(row) {
+			g.pass(w, r, row, handler)
 		} else {
 			e := refuse(failure.Forbidden, "", fmt.Sprintf("%s needs the right %s; %s has %s", pattern, row.right, caller.Name, rightsText(caller.Rights)))
 			g.server.refused(r, row.path, e)
@@ -62,6 +63,24 @@ func (g *gate) HandleFunc(pattern string, handler func(http.ResponseWriter, *htt
 		meter.observe(status, time.Since(started))
 		g.server.served(r, row, status)
 	})
+}
+
+// pass calls the handler of a row. Where the body may hold a PIN the handler
+// finds it beside the body, and what it leaves there is wiped.
+func (g *gate) pass(w http.ResponseWriter, r *http.Request, row route, handler http.HandlerFunc) {
+	body, sent := r.Body.(*sentBody)
+	if !row.pin || !sent {
+		handler(w, r)
+		return
+	}
+	pin, e := cutPIN(body.text)
+	if e != nil {
+		problemOf(r.Context(), e).write(w)
+		return
+	}
+	held := &heldPIN{pin}
+	defer func() { clear(held.pin) }()
+	handler(w, r.WithContext(context.WithValue(r.Context(), pinKey{}, held)))
 }
 
 // ServeHTTP routes a request that the guard let through.

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -12,13 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"authbridge/agent/contract"
 	"authbridge/agent/failure"
 )
 
 const (
-	// maxBody is far above what any route takes (the largest is a list of
-	// faults) and far below what would hurt.
-	maxBody = 64 << 10
+	// maxBody is far above what any route takes (the largest is WebAuthn
+	// options that list a hundred credentials with ids of 1 KiB) and far below
+	// what would hurt.
+	maxBody = 256 << 10
 	// maxHeader is net/http's own limit for request line and header; it adds
 	// 4 KiB of slack itself.
 	maxHeader = 16 << 10
@@ -83,12 +83,13 @@ func bearer(h http.Header) (secret []byte, sent bool) {
 
 // authenticate says who asks. A token that was sent decides, also over the
 // socket: a lease's own token means less there than its user does.
-func authenticate(d *door, h http.Header, tokens TokenStore) (Caller, *failure.Error) {
+func authenticate(d *door, h http.Header, tokens TokenStore, leases Leases) (Caller, *failure.Error) {
 	secret, sent := bearer(h)
+	defer clear(secret)
 	switch {
 	case sent:
-		if token, ok := tokens.Token(secret); len(secret) > 0 && ok {
-			return Caller{Name: "token " + token.Name, Rights: token.Rights, TokenID: token.ID, Expires: token.ExpiresAt}, nil
+		if caller, ok := tokenCaller(secret, tokens, leases); ok {
+			return caller, nil
 		}
 		return Caller{}, refuse(failure.Unauthorized, "header.Authorization", "the token is unknown, expired or revoked; send: Authorization: Bearer TOKEN")
 	case d.hosts != nil:
@@ -101,6 +102,21 @@ func authenticate(d *door, h http.Header, tokens TokenStore) (Caller, *failure.E
 		return Caller{}, e
 	}
 	return caller, nil
+}
+
+// tokenCaller finds whose a token is: one that was made, or one that came with
+// a lease, which may read and use that lease.
+func tokenCaller(secret []byte, tokens TokenStore, leases Leases) (Caller, bool) {
+	if len(secret) == 0 {
+		return Caller{}, false
+	}
+	if token, ok := tokens.Token(secret); ok {
+		return Caller{Name: "token " + token.Name, Rights: token.Rights, TokenID: token.ID, Expires: token.ExpiresAt}, true
+	}
+	if l, ok := leases.Token(secret); ok {
+		return Caller{Name: "lease of " + l.Holder, Rights: []contract.Right{contract.RightRead}, Lease: l.ID}, true
+	}
+	return Caller{}, false
 }
 
 // checkMethod refuses what no route has. HEAD is GET without the body.
@@ -160,7 +176,7 @@ func readBody(w http.ResponseWriter, r *http.Request) *failure.Error {
 	if r.ContentLength > maxBody {
 		return tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readWhole(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
 	if err == nil { // else net/http closes the connection, in its time
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // see ServeHTTP
 	}
@@ -173,7 +189,7 @@ func readBody(w http.ResponseWriter, r *http.Request) *failure.Error {
 	case err != nil:
 		return refuse(failure.BadRequest, "body", "the body could not be read to its end")
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Body = newSentBody(body)
 	return nil
 }
 

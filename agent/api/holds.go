@@ -4,18 +4,63 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"authbridge/agent/failure"
 )
 
-// maxHolds bounds the calls that are held open: streams and waits.
-const maxHolds = 2048
+const (
+	// maxHolds bounds the calls that are held open: streams and waits.
+	maxHolds = 2048
+	// maxHeld is the longest of the waits: that in the queue for a lease, and
+	// a ceremony with all its time.
+	maxHeld = 10 * time.Minute
+)
 
 // Why a held call ended before its own end.
 var (
-	errStopping = errors.New("the daemon stops")
-	errRevoked  = errors.New("the token was revoked")
+	errStopping  = errors.New("the daemon stops")
+	errRevoked   = errors.New("the token was revoked")
+	errLeaseOver = errors.New("the lease has ended, and its token with it")
 )
+
+// hold keeps a request open until the daemon stops or its caller's token ends.
+func (s *Server) hold(ctx context.Context) (_ context.Context, release func(), err error) {
+	caller := callerOf(ctx)
+	ctx, letGo, err := s.holds.hold(ctx, caller)
+	if err != nil || caller.Lease == "" {
+		return ctx, letGo, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-s.config.Leases.Ended(caller.Lease):
+			cancel(errLeaseOver)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-watched
+		letGo()
+	}, nil
+}
+
+// cutShort is the refusal of a held call that ended before its own end; nil if
+// it did not, or if its caller has gone.
+func cutShort(ctx context.Context) error {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errRevoked):
+		return refuse(failure.Unauthorized, "header.Authorization", errRevoked.Error())
+	case errors.Is(cause, errLeaseOver):
+		return refuse(failure.LeaseOver, "header.Authorization", errLeaseOver.Error())
+	case errors.Is(cause, errStopping):
+		return refuse(failure.ShuttingDown, "", "the daemon stopped while the call waited")
+	}
+	return nil
+}
 
 // holds are the calls that are held open. They end when the daemon stops, and
 // with the token that opened them: revoking one must not leave its streams.

@@ -11,6 +11,7 @@ import (
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
+	"authbridge/agent/inventory"
 )
 
 // meters are the server's own metrics. Labels are the words of the route table
@@ -31,7 +32,7 @@ func (m *meters) route(row route) *routeMeter {
 	for class := 2; class < len(r.classes); class++ {
 		r.classes[class] = m.set.NewCounter(fmt.Sprintf(`authbridge_http_requests_total{%s,status="%dxx"}`, labels, class))
 	}
-	if row.media != eventStream { // how long a stream was open says nothing
+	if row.media != eventStream && !row.streams { // how long a stream was open says nothing
 		r.took = m.set.NewPrometheusHistogramExt(fmt.Sprintf("authbridge_http_request_duration_seconds{%s}", labels),
 			[]float64{.0001, .0003, .001, .002, .005, .01, .05, .1, 1, 10, 60})
 	}
@@ -63,9 +64,40 @@ type metricsOutput struct {
 func (s *Server) getMetrics(context.Context, *struct{}) (*metricsOutput, error) {
 	var text lines
 	s.meters.set.WritePrometheus(&text)
+	writeLeases(&text, s.config.Leases.Leases())
 	writeSnapshot(&text, s.config.Inventory.View().Snapshot())
 	metrics.WriteProcessMetrics(&text)
 	return &metricsOutput{ContentType: "text/plain; version=0.0.4; charset=utf-8", Body: text}, nil
+}
+
+// writeLeases says how many are lent and how many wait, not who.
+func writeLeases(w io.Writer, leases []contract.Lease) {
+	count := make(map[contract.LeaseState]int)
+	for i := range leases {
+		count[leases[i].State]++
+	}
+	for _, state := range []contract.LeaseState{contract.LeaseActive, contract.LeaseEnding, contract.LeaseQueued} {
+		_, _ = fmt.Fprintf(w, "authbridge_leases{state=%q} %d\n", state, count[state])
+	}
+}
+
+// countCeremonies counts those that are over, as the events tell of them. It
+// ends with the inventory or ctx.
+func (s *Server) countCeremonies(ctx context.Context) {
+	events, err := s.config.Inventory.Subscribe(ctx, "")
+	for err == nil {
+		var d inventory.Delivery
+		d, err = events.Next(ctx)
+		for _, e := range d.Events {
+			if c := e.Event(inventory.Viewer{}).Ceremony; c != nil && c.State.Over() {
+				s.meters.ceremony(c)
+			}
+		}
+	}
+}
+
+func (m *meters) ceremony(c *contract.Ceremony) {
+	m.set.GetOrCreateCounter(fmt.Sprintf("authbridge_ceremonies_total{type=%q,origin=%q,outcome=%q}", c.Type, c.Origin, c.State)).Inc()
 }
 
 // lines is a buffer.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +27,7 @@ func (s *Server) getReadiness(ctx context.Context, in *readinessInput) (*bytesOu
 	if !slices.Contains(s.config.Targets, in.Target) {
 		return nil, refuse(failure.BadRequest, "query.target", "allowed: "+strings.Join(s.config.Targets, ", ")+given(in.Target))
 	}
-	wait, err := parseWait(in.Wait)
+	wait, err := parseWait(in.Wait, maxWait)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +53,7 @@ func (s *Server) getReadiness(ctx context.Context, in *readinessInput) (*bytesOu
 // gets the verdict as it is. When the daemon stops it is refused: what it saw
 // last is no answer to "when is it ready".
 func (s *Server) await(ctx context.Context, question contract.Question, wait time.Duration) error {
-	ctx, release, err := s.holds.hold(ctx, callerOf(ctx))
+	ctx, release, err := s.hold(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,23 +65,20 @@ func (s *Server) await(ctx context.Context, question contract.Question, wait tim
 		a, err := s.verdicts.answer(question, s.config.Inventory.View())
 		return err != nil || a.outcome == contract.VerdictReady
 	})
-	switch cause := context.Cause(ctx); {
-	case err == nil: // it is ready
-	case errors.Is(cause, errRevoked):
-		return refuse(failure.Unauthorized, "header.Authorization", errRevoked.Error())
-	case errors.Is(cause, errStopping):
-		return refuse(failure.ShuttingDown, "", "the daemon stopped while the call waited")
+	if err == nil {
+		return nil // it is ready
 	}
-	return nil // that the time is up is no failure of the question
+	return cutShort(ctx) // that the time is up is no failure of the question
 }
 
-func parseWait(text string) (time.Duration, error) {
+// parseWait reads the query parameter wait.
+func parseWait(text string, most time.Duration) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
 	wait, err := time.ParseDuration(text)
-	if err != nil || wait < 0 || wait > maxWait {
-		return 0, refuse(failure.BadRequest, "query.wait", "allowed: a duration such as 30s, at most "+maxWait.String()+given(text))
+	if err != nil || wait < 0 || wait > most {
+		return 0, refuse(failure.BadRequest, "query.wait", "allowed: a duration such as 30s, at most "+most.String()+given(text))
 	}
 	return wait, nil
 }

@@ -17,6 +17,14 @@ type route struct {
 	method, path string
 	// right is what a caller must have been given. Every route asks one.
 	right contract.Right
+	// leaseToken lets a lease's own token in without the right: what it asks
+	// for is then its own lease, or the handler refuses.
+	leaseToken bool
+	// pin says that the body may hold a PIN: it is cut out before the body is
+	// decoded, and the handler takes it.
+	pin bool
+	// streams says that the answer may be an event stream too.
+	streams bool
 	// id and summary are for the OpenAPI document.
 	id, summary string
 	// status of success; 0 is 200.
@@ -48,6 +56,7 @@ const (
 	get    = http.MethodGet
 	post   = http.MethodPost
 	put    = http.MethodPut
+	patch  = http.MethodPatch
 	del    = http.MethodDelete
 	asJSON = "application/json"
 )
@@ -59,9 +68,21 @@ func routes() []route {
 		{method: get, path: "/openapi.json", right: contract.RightRead, id: "openapi", summary: "This document", media: "application/openapi+json", answer: map[string]any{}, mount: on((*Server).getOpenAPI)},
 		{method: get, path: "/v1/authenticators", right: contract.RightRead, id: "list-authenticators", summary: "All authenticators", mount: on((*Server).listAuthenticators)},
 		{method: get, path: "/v1/authenticators/{id}", right: contract.RightRead, id: "get-authenticator", summary: "One authenticator", mount: on((*Server).getAuthenticator)},
+		{method: get, path: "/v1/authenticators/{id}/blocks", right: contract.RightRead, id: "list-blocks", summary: "Sources whose PIN the authenticator refused, and of which none is sent there any more", mount: on((*Server).listBlocks)},
+		{method: del, path: "/v1/authenticators/{id}/blocks", right: contract.RightAdmin, id: "clear-blocks", summary: "Let PINs be sent again from the sources that were refused; whoever asks has put them right", status: http.StatusNoContent, mount: on((*Server).clearBlocks)},
 		{method: get, path: "/v1/authenticators/{id}/certificates", right: contract.RightRead, id: "list-certificates", summary: "The certificates of a card, masked without the right identity", mount: on((*Server).listCertificates)},
 		{method: post, path: "/v1/authenticators/{id}/read", right: contract.RightLease, id: "read-authenticator", summary: "Ask for a fresh read of an authenticator; it costs no PIN try", status: http.StatusAccepted, mount: on((*Server).readAuthenticator)},
+		{method: get, path: "/v1/ceremonies", right: contract.RightRead, id: "list-ceremonies", summary: "Ceremonies under way, and those that were of late; what they ask and gave is the lease owner's alone", mount: on((*Server).listCeremonies)},
+		{method: post, path: "/v1/ceremonies", right: contract.RightLease, leaseToken: true, pin: true, id: "begin-ceremony", summary: "Begin a ceremony under a lease; with wait the answer, 200, comes once it is over, and to go away before cancels it", status: http.StatusAccepted, mount: on((*Server).beginCeremony)},
+		{method: get, path: "/v1/ceremonies/{id}", right: contract.RightRead, id: "get-ceremony", summary: "One ceremony, once it is over or the time is up", mount: on((*Server).getCeremony)},
+		{method: del, path: "/v1/ceremonies/{id}", right: contract.RightLease, leaseToken: true, id: "cancel-ceremony", summary: "Cancel a ceremony; the answer comes once it is over and says how it ended", mount: on((*Server).cancelCeremony)},
+		{method: post, path: "/v1/ceremonies/{id}/pin", right: contract.RightLease, leaseToken: true, pin: true, id: "answer-pin", summary: "Give the PIN that a ceremony waits for", status: http.StatusNoContent, mount: on((*Server).answerPIN)},
 		{method: get, path: "/v1/events", right: contract.RightRead, id: "events", summary: "Server-sent events: a snapshot, then what happens; resumes after Last-Event-ID", media: eventStream, answer: "", mount: on((*Server).getEvents)},
+		{method: get, path: "/v1/leases", right: contract.RightRead, id: "list-leases", summary: "Leases that are taken, then the queue in its order", mount: on((*Server).listLeases)},
+		{method: post, path: "/v1/leases", right: contract.RightLease, streams: true, id: "take-lease", summary: "Take a lease, or wait for one; held by its connection the answer is an event stream (queued, taken, ended, problem), whose end ends the lease", status: http.StatusCreated, media: asJSON, answer: contract.NewLease{}, mount: on((*Server).takeLease)},
+		{method: get, path: "/v1/leases/{id}", right: contract.RightRead, id: "get-lease", summary: "One lease; one that has ended too, for a while", mount: on((*Server).getLease)},
+		{method: patch, path: "/v1/leases/{id}", right: contract.RightLease, leaseToken: true, id: "renew-lease", summary: "Renew a lease: its owner's, or by its own token", mount: on((*Server).renewLease)},
+		{method: del, path: "/v1/leases/{id}", right: contract.RightLease, leaseToken: true, id: "release-lease", summary: "End a lease: its owner's, by its own token, or anybody's with the right admin besides; the answer comes once the authenticator is left", mount: on((*Server).releaseLease)},
 		{method: get, path: "/v1/readiness", right: contract.RightRead, id: "readiness", summary: "Can this machine do such a sign-in now, and if not, why not", media: asJSON, answer: contract.Verdict{}, mount: on((*Server).getReadiness)},
 		{method: get, path: "/v1/status", right: contract.RightRead, id: "status", summary: "The snapshot: sources, readers, authenticators, checks", media: asJSON, answer: contract.Snapshot{}, mount: on((*Server).getStatus)},
 		{method: get, path: "/v1/tokens", right: contract.RightAdmin, id: "list-tokens", summary: "All tokens, without their secrets", mount: on((*Server).listTokens)},
@@ -86,12 +107,16 @@ func (r route) operation(schemas huma.Registry) huma.Operation {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	right := string(r.right)
+	if r.leaseToken {
+		right += ", or the lease's own token"
+	}
 	op := huma.Operation{
 		Method:        r.method,
 		Path:          r.path,
 		OperationID:   r.id,
 		Summary:       r.summary,
-		Description:   "Right: " + string(r.right),
+		Description:   "Right: " + right,
 		DefaultStatus: status,
 		MaxBodyBytes:  maxBody + 1, // the guard has it already
 		// So it has no time to wait for it: huma's deadline stays on the
@@ -104,6 +129,12 @@ func (r route) operation(schemas huma.Registry) huma.Operation {
 			Description: http.StatusText(status),
 			Content:     map[string]*huma.MediaType{r.media: {Schema: schemas.Schema(reflect.TypeOf(r.answer), true, r.id)}},
 		}}
+	}
+	if r.streams {
+		op.Responses[strconv.Itoa(http.StatusOK)] = &huma.Response{
+			Description: http.StatusText(http.StatusOK),
+			Content:     map[string]*huma.MediaType{eventStream: {Schema: schemas.Schema(reflect.TypeFor[string](), true, r.id)}},
+		}
 	}
 	return op
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -28,7 +29,7 @@ const (
 	// writeTimeout bounds an answer to a caller that does not read. It counts
 	// from the request, so the longest wait is in it; streams set their own
 	// for each event.
-	writeTimeout = maxWait + 30*time.Second
+	writeTimeout = maxHeld + 30*time.Second
 	idleTimeout  = 2 * time.Minute
 	// maxConnections keeps descriptors for the socket, the database and the
 	// devices: every user of this machine can connect to a TCP port.
@@ -44,6 +45,9 @@ type Config struct {
 	// Judge answers a question from a snapshot. It does no I/O.
 	Judge  func(contract.Question, *contract.Snapshot) contract.Verdict
 	Tokens TokenStore
+	// Leases and Ceremonies are what is done with authenticators.
+	Leases     Leases
+	Ceremonies Ceremonies
 	// Virtual is nil where virtual authenticators are off.
 	Virtual Virtual
 	// Identify says who is at the other end of a connection that came in by
@@ -86,6 +90,9 @@ func New(config Config) (*Server, error) {
 	if config.Connections == 0 {
 		config.Connections = maxConnections
 	}
+	if config.Leases == nil {
+		config.Leases = lendsNothing{}
+	}
 	setUpHuma()
 	prefix := make([]byte, 4)
 	_, _ = rand.Read(prefix) // never fails (crypto/rand)
@@ -98,6 +105,7 @@ func New(config Config) (*Server, error) {
 	table := routes()
 	s.gate = newGate(s, table)
 	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas.RegisterTypeAlias(reflect.TypeFor[Problem](), reflect.TypeFor[contract.Problem]()) // the same on the wire
 	api := huma.NewAPI(huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -168,6 +176,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		})
 	}
 	running.Go(func() { s.noteUse(ctx) })
+	running.Go(func() { s.countCeremonies(ctx) })
 
 	var err error
 	select {
@@ -212,6 +221,7 @@ func (s *Server) ServeHTTP(writer http.ResponseWriter, r *http.Request) {
 		// Whoever reads the body, net/http after a refusal too, stops then.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // httptest recorders have none
 	}
+	defer func() { wipe(r.Body) }()
 	caller, refusal := s.guard(w, r)
 	if refusal != nil {
 		s.refused(r.WithContext(ctx), "", refusal)
@@ -233,7 +243,7 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request) (Caller, *failure
 	if e := checkOrigins(d, r); e != nil {
 		return Caller{}, e
 	}
-	caller, e := authenticate(d, r.Header, s.config.Tokens)
+	caller, e := authenticate(d, r.Header, s.config.Tokens, s.config.Leases)
 	if e != nil {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="authbridge"`)
 		return Caller{}, e

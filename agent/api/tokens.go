@@ -72,7 +72,8 @@ type revokeTokenInput struct {
 	Body *struct{}
 }
 
-// revokeToken ends a token at once, with the streams and waits it holds open.
+// revokeToken ends a token at once, with the leases it took and the streams and
+// waits it holds open.
 func (s *Server) revokeToken(ctx context.Context, in *revokeTokenInput) (*struct{}, error) {
 	var ids []string
 	for _, t := range s.config.Tokens.Tokens() {
@@ -82,6 +83,7 @@ func (s *Server) revokeToken(ctx context.Context, in *revokeTokenInput) (*struct
 	}
 	err := s.config.Tokens.RevokeToken(ctx, in.ID)
 	for _, id := range ids {
+		s.config.Leases.Revoked(id)
 		s.holds.revoke(id)
 	}
 	if errors.Is(err, store.ErrNotFound) {

@@ -5,7 +5,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,6 +22,9 @@ import (
 const (
 	// answerTime is for an answer that needs no device; it comes in far less.
 	answerTime = 10 * time.Second
+	// deviceTime is for an answer that waits for an authenticator to be read
+	// anew, or to be left.
+	deviceTime = 30 * time.Second
 	// maxAnswer is far above any snapshot.
 	maxAnswer = 16 << 20
 )
@@ -48,6 +50,12 @@ type Client struct {
 	token   string
 	address string // for people
 	failed  error
+}
+
+// With is a client of the same daemon that sends another token, such as that of
+// a lease. It is closed by itself.
+func (c *Client) With(token string) *Client {
+	return &Client{URL: c.URL, Token: token, StateDir: c.StateDir, Dial: c.Dial}
 }
 
 // Close drops idle connections.
@@ -83,17 +91,17 @@ func (c *Client) open(ctx context.Context, method, path string, header http.Head
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, fmt.Errorf("encode the request: %w", err)
-		}
-		content = bytes.NewReader(text)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	if body != nil {
+		text, err := encode(body)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(text)
+		attach(request, text)
 	}
 	for name, values := range header {
 		request.Header[name] = values
@@ -117,7 +125,12 @@ func (c *Client) open(ctx context.Context, method, path string, header http.Head
 
 // do asks and decodes the answer into out, if out is not nil.
 func (c *Client) do(ctx context.Context, method, path string, body, out any) error {
-	text, err := c.bytes(ctx, answerTime, method, path, body)
+	return c.doWithin(ctx, answerTime, method, path, body, out)
+}
+
+// doWithin is do for an answer that takes longer.
+func (c *Client) doWithin(ctx context.Context, within time.Duration, method, path string, body, out any) error {
+	text, err := c.bytes(ctx, within, method, path, body)
 	if err != nil || out == nil {
 		return err
 	}

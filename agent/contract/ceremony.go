@@ -19,11 +19,11 @@ const (
 type CeremonyRequest struct {
 	Lease string `json:"lease" maxLength:"64" doc:"id of the lease"`
 	// Fence is the lease's own; an older one is refused.
-	Fence uint64       `json:"fence" doc:"the lease's fence number"`
+	Fence uint64       `json:"fence,omitempty" doc:"the lease's fence number; absent: the one in its id"`
 	Type  CeremonyType `json:"type" enum:"create,get,sign"`
 
 	// Origin and Options are for create and get.
-	Origin    string          `json:"origin,omitempty" maxLength:"256" doc:"origin of the page, as the browser says it: http://localhost:3000"`
+	Origin    string          `json:"origin,omitempty" maxLength:"256" doc:"origin of the page, as the browser says it: scheme, host, and the port unless it is the usual one"`
 	TopOrigin string          `json:"top_origin,omitempty" maxLength:"256" doc:"origin of the top page, for a frame of another origin"`
 	Options   json.RawMessage `json:"options,omitempty" doc:"PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON (WebAuthn L3, 5.1.8, 5.1.9)"`
 	// Account chooses among several discoverable credentials; absent: the first
@@ -48,7 +48,7 @@ type CeremonyRequest struct {
 // PINSource is where the PIN of a ceremony comes from. One of the fields is set.
 type PINSource struct {
 	// Value is the PIN itself. It is a byte string so that it can be wiped.
-	Value Secret `json:"value,omitempty" doc:"the PIN"`
+	Value Secret `json:"value,omitempty" format:"password" maxLength:"128" doc:"the PIN"`
 	// Secret is the name under which the client keeps the PIN that it sends in
 	// Value; a refused one blocks that name, not all of the caller's requests.
 	Secret string `json:"secret,omitempty" maxLength:"64" pattern:"^[A-Za-z0-9 ._:/#-]*$" doc:"the client's own name of the secret that the value was read from"`
@@ -58,7 +58,7 @@ type PINSource struct {
 
 // PINAnswer is the body of POST /v1/ceremonies/{id}/pin.
 type PINAnswer struct {
-	PIN Secret `json:"pin"`
+	PIN Secret `json:"pin" format:"password" maxLength:"128"`
 }
 
 // Secret is a PIN in a request. It never shows itself, and is never in an

@@ -42,15 +42,17 @@ type Options struct {
 
 // Server is a running daemon's API.
 type Server struct {
-	Dir       string
-	URL       string // http://127.0.0.1:PORT
-	Socket    string
-	Secret    string // of a token with all rights
-	API       *api.Server
-	Inventory *inventory.Inventory
-	Store     *store.Store
-	Devices   *Devices // the scripted virtual devices
-	Source    *Source
+	Dir        string
+	URL        string // http://127.0.0.1:PORT
+	Socket     string
+	Secret     string // of a token with all rights
+	API        *api.Server
+	Inventory  *inventory.Inventory
+	Store      *store.Store
+	Devices    *Devices    // the scripted virtual devices
+	Leases     *Leases     // the scripted leases
+	Ceremonies *Ceremonies // and ceremonies
+	Source     *Source
 
 	stop func() error
 }
@@ -106,7 +108,10 @@ func (s *Server) start(t testing.TB, options Options) {
 	logger.SetLevel(logrus.DebugLevel)
 	s.Inventory, err = inventory.New(ctx, inventory.Config{Sources: []inventory.Source{s.Source}, Journal: s.Store, Version: "test", OS: "linux"})
 	must(err)
+	s.Leases = newLeases()
+	s.Ceremonies = &Ceremonies{leases: s.Leases, tell: s.Inventory.Tell, cleared: make(map[string]bool)}
 	config := api.Config{
+		Leases: s.Leases, Ceremonies: s.Ceremonies,
 		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Identify: options.Identify,
 		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
 	}
