@@ -1,6 +1,10 @@
 package contract
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Requirement says which authenticators a lease will do with: by what they can
 // prove, or one by its id.
@@ -104,9 +108,20 @@ type Lease struct {
 	Remarks []string `json:"remarks,omitempty"`
 }
 
+// FenceIn is the fence number at the end of a lease's id; 0 where there is none.
+func FenceIn(id string) uint64 {
+	fence, err := strconv.ParseUint(id[strings.LastIndexByte(id, '-')+1:], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return fence
+}
+
 // NewLease is the one answer that holds the lease's own token.
 type NewLease struct {
 	Lease
+	// URL is for a command that is handed the token.
+	URL   string `json:"url,omitempty" doc:"where the daemon answers to the token"`
 	Token string `json:"token" doc:"rights: read, and to use and end this lease; dead with it"`
 }
 

@@ -75,7 +75,7 @@ colour = 1
 		t.Fatal("it passed")
 	}
 	for _, want := range []string{
-		"c.toml:9:1: targets is \"prod\"", "c.toml:12:1: certificate is \"beef\"", "c.toml:15:1: not one of file and credential",
+		"c.toml:7:1: ", "c.toml:9:1: targets is \"prod\"", "c.toml:12:1: certificate is \"beef\"", "c.toml:15:1: not one of file and credential",
 		"c.toml:20:1: authenticator is 4", "c.toml:22:1: file is \"pin.txt\"", "c.toml:23:1: unknown key pin",
 	} {
 		if !strings.Contains(err.Error(), want) {

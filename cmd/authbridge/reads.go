@@ -246,7 +246,7 @@ func newAuthenticators(f *flags) *cobra.Command {
 			newScreen(c.OutOrStdout()).showAuthenticator(a, time.Now())
 			return nil
 		},
-	})
+	}, newUnblock(f))
 	return list
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -16,14 +17,17 @@ import (
 
 	"authbridge/agent/api"
 	"authbridge/agent/assurance"
+	"authbridge/agent/ceremony"
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
 	"authbridge/agent/health"
 	"authbridge/agent/inventory"
+	"authbridge/agent/lease"
 	"authbridge/agent/store"
 	"authbridge/agent/virtual"
 	"authbridge/fido"
+	"authbridge/fido/webauthn"
 	"authbridge/pcsc"
 	"authbridge/pcsc/trace"
 	"authbridge/platform"
@@ -101,9 +105,22 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		return err
 	}
 
+	conductor, err := ceremony.New(ctx, ceremony.Config{
+		Hardware: inv, Store: kept, Policy: s.policy(), ReadPIN: platform.ReadSecret, Tell: inv.Tell, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	judge := func(q contract.Question, snap *contract.Snapshot) contract.Verdict { return assurance.Judge(snap, q) }
+	desk, err := lease.New(ctx, lease.Config{
+		Inventory: inv, Use: conductor, Store: kept, Judge: judge, Show: inv.ShowLeases, Targets: targets, Log: log,
+	})
+	if err != nil {
+		return err
+	}
 	config := api.Config{
-		Inventory: inv, Tokens: kept, Identify: identify, Targets: targets, Version: version, Log: logrus.NewEntry(log),
-		Judge: func(q contract.Question, snap *contract.Snapshot) contract.Verdict { return assurance.Judge(snap, q) },
+		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor,
+		Identify: identify, Targets: targets, Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {
 		config.Virtual = devices
@@ -117,12 +134,46 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return inv.Run(ctx) })
+	// What ends the leases is still told, and kept.
+	observing, enough := context.WithCancel(context.WithoutCancel(ctx))
+	defer enough()
+	group.Go(func() error { return inv.Run(observing) })
+	group.Go(func() error {
+		defer enough()
+		err := desk.Run(ctx)
+		end, cancel := context.WithTimeout(observing, leavingTime)
+		defer cancel()
+		return errors.Join(err, conductor.Shutdown(end))
+	})
 	serving = true
 	group.Go(func() error { return server.Serve(ctx, listeners...) })
 	listening(listeners[0].Addr().String())
 	log.WithFields(logrus.Fields{"version": version, "address": listeners[0].Addr().String(), "state": s.StateDir}).Info("started")
 	return group.Wait()
+}
+
+// leavingTime is what ceremonies have to end in when the daemon does.
+const leavingTime = 3 * time.Second
+
+// policy is what the configuration allows, in the words of the ceremonies.
+func (s settings) policy() ceremony.Policy {
+	p := ceremony.Policy{Parties: []webauthn.Party{webauthn.Party(localParty)}}
+	for _, party := range s.RelyingParties {
+		p.Parties = append(p.Parties, webauthn.Party(party))
+	}
+	for _, c := range s.Signing {
+		p.Signing = append(p.Signing, ceremony.SigningCertificate{SHA256: strings.ToLower(c.Certificate), Target: c.Target})
+	}
+	for _, pin := range s.PINs {
+		bound := ceremony.BoundPIN{Authenticator: pin.Authenticator, Target: pin.Target, Name: filepath.Base(pin.File), File: pin.File}
+		if pin.Credential != "" {
+			// Without the folder it is a relative path, and no file: said when it is used.
+			bound.Name = pin.Credential
+			bound.File, _ = platform.Credential(pin.Credential)
+		}
+		p.PINs = append(p.PINs, bound)
+	}
+	return p
 }
 
 // saveMemory collects garbage twice as often: 1 MB less at rest and 2 MB after
@@ -249,7 +300,10 @@ func probeDelay(s settings) time.Duration {
 var localParty = RelyingParty{ID: "localhost", Origins: []string{"http://localhost:*"}, Targets: []string{"mock"}}
 
 // badParty says why a relying party cannot be on the list; empty if it can.
-func badParty(RelyingParty) string {
+func badParty(p RelyingParty) string {
+	if err := webauthn.ValidateParty(webauthn.Party(p)); err != nil {
+		return err.Error()
+	}
 	return ""
 }
 

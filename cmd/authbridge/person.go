@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/term"
+
+	"authbridge/agent/client"
+)
+
+// errNobody: a PIN is wanted, and there is nobody to ask.
+var errNobody = errors.New("PIN_REQUIRED: a PIN is needed, and there is no terminal to ask for it\n  → use --pin-stdin or --pin-keyring, or bind a file to the authenticator in the configuration")
+
+// person is whoever sits at the terminal, whatever standard input is.
+type person struct {
+	tty    *os.File
+	before *term.State
+}
+
+// findPerson is nil where there is no terminal.
+func findPerson() *person {
+	name := "/dev/tty"
+	if runtime.GOOS == "windows" {
+		name = "CONIN$"
+	}
+	tty, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil
+	}
+	before, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		_ = tty.Close()
+		return nil
+	}
+	return &person{tty, before}
+}
+
+// answer has the PIN entered, unseen, and sends it. An answer that came too late
+// is the ceremony's to say.
+func (p *person) answer(ctx context.Context, cl *client.Client, ceremony string) error {
+	pin, err := term.ReadPassword(int(p.tty.Fd()))
+	_, _ = fmt.Fprintln(p.tty)
+	if err != nil {
+		return fmt.Errorf("the PIN could not be read: %w", err)
+	}
+	err = cl.AnswerPIN(ctx, ceremony, pin)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// leave gives the terminal back as it was: a ceremony can end while the PIN is
+// being entered.
+func (p *person) leave() {
+	if p != nil {
+		_ = term.Restore(int(p.tty.Fd()), p.before)
+	}
+}
