@@ -124,7 +124,12 @@ func (d *Desk) Take(ctx context.Context, by Caller, request contract.LeaseReques
 			d.giveUp(e)
 			return contract.NewLease{}, gone(ctx)
 		case <-d.done:
-			return contract.NewLease{}, stopped()
+			select {
+			case a := <-c.answer: // its last word
+				return a.lease, a.err
+			default:
+				return contract.NewLease{}, stopped()
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,7 +215,7 @@ func (o *owner) close(l *contract.Lease) (remarks []string) {
 // unforgotten are the leases that the store is to forget: this one, and those
 // that it could not before.
 func (o *owner) unforgotten(id string) []string {
-	all := append(o.forget, id)
+	all := slices.Concat(o.forget, []string{id})
 	o.forget = nil
 	return all
 }

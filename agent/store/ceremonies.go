@@ -76,13 +76,12 @@ func (s *Store) Traces(ctx context.Context, lease string) ([]Trace, error) {
 // power cut.
 func (s *Store) PutCeremony(ctx context.Context, ceremony contract.Ceremony) error {
 	if ceremony.State.Over() {
-		_, err := s.fast.ExecContext(ctx, `DELETE FROM ceremonies WHERE id = ?`, ceremony.ID)
-		return s.fail("forget ceremony in", err)
+		return s.fail("forget ceremony in", s.commit(ctx, `DELETE FROM ceremonies WHERE id = ?`, ceremony.ID))
 	}
 	ceremony.Prompt, ceremony.Problem, ceremony.Result = nil, nil, nil
 	text, err := json.Marshal(&ceremony)
 	if err == nil {
-		_, err = s.fast.ExecContext(ctx, `INSERT INTO ceremonies (id, json) VALUES (?, ?)
+		err = s.commit(ctx, `INSERT INTO ceremonies (id, json) VALUES (?, ?)
 			ON CONFLICT (id) DO UPDATE SET json = excluded.json`, ceremony.ID, text)
 	}
 	return s.fail("write ceremony in", err)

@@ -18,8 +18,7 @@ func (s *Store) PutLease(ctx context.Context, record Lease) error {
 	}
 	// The fence number is a trigger's, so that one statement is the whole
 	// transaction.
-	_, err = s.fast.ExecContext(ctx,
-		`INSERT INTO leases (id, fence, json, token_id, name, expires_at, ttl, keep, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	err = s.commit(ctx, `INSERT INTO leases (id, fence, json, token_id, name, expires_at, ttl, keep, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET json = excluded.json, expires_at = excluded.expires_at`,
 		record.ID, record.Fence, text, record.Owner.TokenID, record.Owner.Name, toMicros(record.Expires), int64(record.TTL), record.Keep, record.Token[:])
 	return s.fail("write lease in", err)
@@ -27,8 +26,7 @@ func (s *Store) PutLease(ctx context.Context, record Lease) error {
 
 // DeleteLease forgets a lease; one that is not there is forgotten already.
 func (s *Store) DeleteLease(ctx context.Context, id string) error {
-	_, err := s.fast.ExecContext(ctx, `DELETE FROM leases WHERE id = ?`, id)
-	return s.fail("forget lease in", err)
+	return s.fail("forget lease in", s.commit(ctx, `DELETE FROM leases WHERE id = ?`, id))
 }
 
 // Leases reads all leases that are kept, in the order of their fence numbers,

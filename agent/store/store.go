@@ -144,6 +144,16 @@ func (s *Store) fail(op string, err error) error {
 	return &Error{Op: op, Path: s.path, Kind: kind, Err: err}
 }
 
+// commit writes with one statement, without waiting for the disk. It is not cut short by ctx: a commit takes
+// microseconds, and one that carries a context costs a goroutine.
+func (s *Store) commit(ctx context.Context, statement string, args ...any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := s.fast.ExecContext(context.WithoutCancel(ctx), statement, args...)
+	return err
+}
+
 // inTransaction runs do in one transaction of db.
 func inTransaction(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
