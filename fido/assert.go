@@ -120,8 +120,8 @@ func (r *rawUser) user(command byte) (*User, error) {
 	return &User{ID: r.ID, Name: printable(r.Name), DisplayName: printable(r.DisplayName)}, nil
 }
 
-// lenient is strict but for names that were cut within a character, as keys do
-// (CTAP 2.1, 8).
+// lenient is strict but for names that were cut within a character, as keys may
+// (WebAuthn L3, 6.4.1).
 var lenient = sync.OnceValue(func() cbor.DecMode {
 	options := strict().DecOptions()
 	options.UTF8 = cbor.UTF8DecodeInvalid

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/go-ctap/ctaphid/pkg/ctaphid"
@@ -86,8 +87,18 @@ func descriptors(ids [][]byte) []webauthntypes.PublicKeyCredentialDescriptor {
 	return all
 }
 
-func userEntity(u User) webauthntypes.PublicKeyCredentialUserEntity {
-	return webauthntypes.PublicKeyCredentialUserEntity{ID: u.ID, Name: u.Name, DisplayName: u.DisplayName}
+// short cuts a name to the 64 octets that each key takes, at the end of a
+// character. Keys may do so themselves, but some refuse longer ones, so the
+// client does (WebAuthn L3, 6.4.1).
+func short(name string) string {
+	cut := 64
+	if len(name) <= cut {
+		return name
+	}
+	for cut > 0 && !utf8.RuneStart(name[cut]) {
+		cut--
+	}
+	return name[:cut]
 }
 
 // assign sets a number of a type that is not the library's own, but of a
@@ -103,8 +114,8 @@ func makeCredential(r MakeCredential, p proof) ([]byte, error) {
 	}
 	request := ctaptypes.AuthenticatorMakeCredentialRequest{
 		ClientDataHash:    r.ClientDataHash[:],
-		RP:                webauthntypes.PublicKeyCredentialRpEntity{ID: r.RP.ID, Name: r.RP.Name},
-		User:              userEntity(r.User),
+		RP:                webauthntypes.PublicKeyCredentialRpEntity{ID: r.RP.ID, Name: short(r.RP.Name)},
+		User:              webauthntypes.PublicKeyCredentialUserEntity{ID: r.User.ID, Name: short(r.User.Name), DisplayName: short(r.User.DisplayName)},
 		PubKeyCredParams:  params,
 		ExcludeList:       descriptors(r.Exclude),
 		Options:           map[ctaptypes.Option]bool{},

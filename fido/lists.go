@@ -40,10 +40,10 @@ func lists(ids [][]byte, info *Info, base int) [][][]byte {
 }
 
 // silent looks for the first of several lists in which a key finds a
-// credential of its own. It is asked without user presence, so that no person
-// is troubled, and for a signature over nothing (CTAP 2.1, 6.1.2 and 6.2.2 let
-// it find there what it would find in earnest, but for credentials that need a
-// verified user, where the token is not good for it).
+// credential of its own (what CTAP 2.1 calls pre-flight): it is asked without user
+// presence, so that no person is troubled, and for a signature over nothing.
+// A credential that needs a verified user is found only where the token is good
+// for an assertion.
 func silent(ctx context.Context, c *channel, all [][][]byte, rpID string, token *Token) ([][]byte, error) {
 	if token != nil && token.permits&PermitGetAssertion == 0 {
 		token = nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -211,5 +212,32 @@ func TestListsAreCutToWhatAKeyTakes(t *testing.T) {
 		if !slices.Equal(n, c.want) {
 			t.Errorf("%s: %v, want %v", name, n, c.want)
 		}
+	}
+}
+
+func TestNamesAreCutToWhatEveryKeyTakes(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 63)
+	command, err := makeCredential(MakeCredential{
+		RP: RelyingParty{ID: testRP, Name: long + "é"}, User: User{ID: []byte("user"), Name: long + "xyz", DisplayName: long + "y"},
+	}, proof{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent struct {
+		RP   struct{ Name string } `cbor:"2,keyasint"`
+		User struct {
+			Name        string
+			DisplayName string `cbor:"displayName"`
+		} `cbor:"3,keyasint"`
+	}
+	if err := strict().Unmarshal(command[1:], &sent); err != nil {
+		t.Fatal(err)
+	}
+	if sent.RP.Name != long || sent.User.Name != long+"x" || sent.User.DisplayName != long+"y" {
+		t.Errorf("%+v", sent)
+	}
+	if got := short(strings.Repeat("\x80", 70)); len(got) > 64 {
+		t.Errorf("%d octets of no text", len(got))
 	}
 }
