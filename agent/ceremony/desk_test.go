@@ -25,12 +25,13 @@ const pin = "123456"
 
 // desk is a machine with one security key, a daemon's conductor and its store.
 type desk struct {
-	t       *testing.T
+	t       testing.TB
 	bus     *vkey.Bus
 	key     *vkey.Key
 	store   *memory
 	policy  ceremony.Policy
 	readPIN func(string) ([]byte, error)
+	disk    ceremony.Store // in the place of store
 	c       *ceremony.Conductor
 
 	// onCancel is run in the place of a CTAPHID_CANCEL that the key is sent.
@@ -48,7 +49,7 @@ type desk struct {
 
 // newDesk is a desk whose key is virtual, has a PIN and is touched at once
 // unless the configuration says otherwise.
-func newDesk(t *testing.T, config vkey.Config) *desk {
+func newDesk(t testing.TB, config vkey.Config) *desk {
 	t.Helper()
 	config.Name = "blue"
 	if config.PIN == nil {
@@ -80,8 +81,12 @@ func newDesk(t *testing.T, config vkey.Config) *desk {
 // start starts a daemon on what the store has.
 func (d *desk) start() {
 	d.t.Helper()
+	kept := d.disk
+	if kept == nil {
+		kept = d.store
+	}
 	c, err := ceremony.New(soon(d.t), ceremony.Config{
-		Hardware: d, Store: d.store, Policy: d.policy, Tell: d.tell, ReadPIN: func(file string) ([]byte, error) { return d.readPIN(file) },
+		Hardware: d, Store: kept, Policy: d.policy, Tell: d.tell, ReadPIN: func(file string) ([]byte, error) { return d.readPIN(file) },
 	})
 	if err != nil {
 		d.t.Fatal(err)
@@ -465,7 +470,7 @@ func (m *memory) Ceremonies(context.Context) ([]contract.Ceremony, error) {
 }
 
 // soon is a context for what should happen at once, on a machine that is busy.
-func soon(t *testing.T) context.Context {
+func soon(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)

@@ -33,7 +33,7 @@ type registered struct {
 	} `json:"clientExtensionResults"`
 }
 
-func decoded(t *testing.T, text string) []byte {
+func decoded(t testing.TB, text string) []byte {
 	t.Helper()
 	data, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
@@ -42,7 +42,7 @@ func decoded(t *testing.T, text string) []byte {
 	return data
 }
 
-func registration(t *testing.T, c contract.Ceremony) registered {
+func registration(t testing.TB, c contract.Ceremony) registered {
 	t.Helper()
 	var r registered
 	if err := json.Unmarshal(c.Result.Credential, &r); err != nil {
