@@ -154,8 +154,11 @@ func TestTheDaemonAndLibfido2ShareAKey(t *testing.T) {
 		t.Error(err)
 	}
 	// A read that failed would have been told, even if the next one did not.
+	// That it had to wait for the other program is no failure.
 	for len(events) > 0 {
-		if e := <-events; e.Subject == a.ID {
+		e := <-events
+		waited := e.Authenticator != nil && (e.Authenticator.Condition == contract.InUse || e.Authenticator.Condition == contract.Ready)
+		if e.Subject == a.ID && !waited {
 			t.Errorf("%s: %s", e.Type, e.Text)
 		}
 	}
