@@ -241,3 +241,42 @@ func TestNamesAreCutToWhatEveryKeyTakes(t *testing.T) {
 		t.Errorf("%d octets of no text", len(got))
 	}
 }
+
+// With a token the option uv must not be there (CTAP 2.1, 6.1.2 and 6.2.2).
+func TestOptionsAreSentWhereTheySaySomething(t *testing.T) {
+	t.Parallel()
+	token := &Token{protocol: 1, secret: make([]byte, 16)}
+	for name, c := range map[string]struct {
+		rk, noUP, uv bool
+		token        *Token
+		made, got    map[string]bool
+	}{
+		"nothing asked":      {},
+		"verified by itself": {rk: true, uv: true, made: map[string]bool{"rk": true, "uv": true}, got: map[string]bool{"uv": true}},
+		"by a token":         {rk: true, uv: true, token: token, made: map[string]bool{"rk": true}},
+		"silent":             {noUP: true, got: map[string]bool{"up": false}},
+	} {
+		p := c.token.authenticate([]byte("hash"))
+		made, err := makeCredential(MakeCredential{ResidentKey: c.rk, UV: c.uv}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := getAssertion(GetAssertion{NoUP: c.noUP, UV: c.uv}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sent struct {
+			Make  map[string]bool `cbor:"7,keyasint"`
+			Param []byte          `cbor:"8,keyasint"`
+		}
+		if err := strict().Unmarshal(made[1:], &sent); err != nil || !maps.Equal(sent.Make, c.made) || len(sent.Param) != 16 && c.token != nil {
+			t.Errorf("%s: %+v, %v, want %v", name, sent, err, c.made)
+		}
+		var asked struct {
+			Options map[string]bool `cbor:"5,keyasint"`
+		}
+		if err := strict().Unmarshal(got[1:], &asked); err != nil || !maps.Equal(asked.Options, c.got) {
+			t.Errorf("%s: %v, %v, want %v", name, asked.Options, err, c.got)
+		}
+	}
+}
