@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"encoding/base64"
+	"strings"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
@@ -27,7 +28,7 @@ func (s *station) assert(a *act, w *work) (*contract.CeremonyResult, error) {
 	}
 	assertions, err := u.key.Assert(a.ctx, request, token, u.keepalive())
 	if err != nil {
-		return nil, keyFailure(err)
+		return nil, s.deletedBefore(keyFailure(err))
 	}
 	chosen, err := choose(assertions, w.request.Account)
 	if err != nil {
@@ -42,6 +43,15 @@ func (s *station) assert(a *act, w *work) (*contract.CeremonyResult, error) {
 		return nil, webauthnFailure(err)
 	}
 	return &contract.CeremonyResult{Credential: response, Accounts: accounts(assertions)}, nil
+}
+
+// deletedBefore says why a key may have no credential any more.
+func (s *station) deletedBefore(err error) error {
+	e := codeOr(err, failure.Internal, "")
+	if e.Code != failure.WebAuthnNone || len(s.early) == 0 {
+		return err
+	}
+	return &failure.Error{Code: e.Code, Detail: joined(e.Detail, strings.Join(s.early, "; ")), Err: err}
 }
 
 // choose picks the account that a request names, by its user handle or name,

@@ -233,10 +233,21 @@ func (u *keyUse) keepToken(ctx context.Context, person bool) error {
 	default:
 		err = &failure.Error{Code: failure.PINRequired}
 	}
+	if err == nil {
+		// One that is not used within 30 s ends (CTAP 2.1, 6.5.2.1).
+		_, err = u.key.Stored(ctx, token, u.rpID())
+	}
 	if err != nil {
+		token.Forget()
 		return keyFailure(err)
 	}
-	u.s.token.Forget()
-	u.s.token = token
+	u.s.keeps(token)
 	return nil
+}
+
+func (u *keyUse) rpID() string {
+	if u.a.creation != nil {
+		return u.a.creation.RPID
+	}
+	return u.a.get.RPID
 }

@@ -523,3 +523,8 @@ func (d *desk) lendAgain(id string) lease.Grant {
 	}
 	return g
 }
+
+// traceOf is what a creation of ours leaves in the store.
+func traceOf(leased string) store.Trace {
+	return store.Trace{Lease: leased, Authenticator: "key-blue", RPID: "localhost", User: []byte("user"), At: time.Now()}
+}

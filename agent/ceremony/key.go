@@ -8,6 +8,7 @@ import (
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
 	"authbridge/fido"
+	"authbridge/fido/webauthn"
 )
 
 // keyFloor is how many PIN tries of a key are never spent (DESIGN rule 1).
@@ -40,6 +41,9 @@ type keyUse struct {
 
 // begin opens the key and asks what it is. Who calls it ends the use.
 func (s *station) begin(a *act, w *work) (*keyUse, error) {
+	if err := s.count(a.ctx); err != nil {
+		return nil, err
+	}
 	u := &keyUse{s: s, a: a, w: w}
 	if err := u.open(a.ctx); err != nil {
 		return nil, err
@@ -134,6 +138,14 @@ func (u *keyUse) keepalive() func(fido.Keepalive) {
 
 // permit gets what the plan says: a token, or the option uv, or nothing.
 func (u *keyUse) permit(ask uvAsk, want fido.Permissions, rpID string) (token *fido.Token, uv bool, err error) {
+	if u.s.made > 0 && u.s.grant.Authenticator.Origin == contract.Physical {
+		// Without a PIN, the touch to come would be the end of the token that
+		// deletes what was made.
+		ask.pin = true
+		if ask.requirement == webauthn.Discouraged {
+			ask.requirement = webauthn.Preferred
+		}
+	}
 	way, err := planUV(u.info, ask)
 	if err != nil {
 		return nil, false, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"authbridge/agent/contract"
 	"authbridge/agent/store"
 	"authbridge/fido"
 )
@@ -34,6 +35,50 @@ func (s *station) leaveKey(ctx context.Context) (remarks []string, err error) {
 		remarks = []string{fmt.Sprintf("discoverable credentials made in the lease, and deleted from %s: %d", s.grant.Authenticator.Name, deleted)}
 	}
 	return remarks, s.c.store.DeleteTraces(ctx, s.grant.Lease)
+}
+
+// deleteEarly deletes what was made in a physical key when the token for that is
+// about to end: rule 8 lets nothing stay, and rule 1 no PIN be sent again. Who
+// gives the PIN in time puts it off; who wants to keep credentials says so when
+// the lease is taken. A virtual key is nobody's, and what stays in it is told
+// when the lease ends.
+func (s *station) deleteEarly() {
+	if s.made == 0 || s.token == nil || s.grant.Authenticator.Origin != contract.Physical {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), leaving)
+	defer cancel()
+	remarks, err := s.leaveKey(ctx)
+	if err != nil {
+		s.c.config.Log.WithField("lease", s.grant.Lease).WithError(err).Warn("discoverable credentials stay in a key")
+		return
+	}
+	if left, err := s.c.store.Traces(ctx, s.grant.Lease); err == nil && len(left) == 0 {
+		s.made = 0
+		for _, remark := range remarks {
+			s.early = append(s.early, remark+", "+lasting.String()+" after the last PIN")
+		}
+	}
+}
+
+// keeps has the station keep a token.
+func (s *station) keeps(token *fido.Token) {
+	s.token.Forget()
+	s.token = token
+	s.timer.Reset(lasting)
+}
+
+// count learns what a lease that outlived a restart has left so far.
+func (s *station) count(ctx context.Context) error {
+	if s.counted {
+		return nil
+	}
+	traces, err := s.c.store.Traces(ctx, s.grant.Lease)
+	if err != nil {
+		return err
+	}
+	s.made, s.counted = len(traces), true
+	return nil
 }
 
 func (s *station) deleteMade(ctx context.Context, traces []store.Trace) (deleted int, err error) {

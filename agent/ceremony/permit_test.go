@@ -24,11 +24,17 @@ type finger struct {
 	pins      [][]byte
 	permitted []fido.Permissions // of PINToken
 	tries     fido.Retries
+	used      bool // the token that may manage credentials
 }
 
 func (f *finger) Close() error { return nil }
 
 func (f *finger) Retries(context.Context) (*fido.Retries, error) { return &f.tries, nil }
+
+func (f *finger) Stored(context.Context, *fido.Token, string) ([]fido.Stored, error) {
+	f.used = true
+	return nil, nil
+}
 
 func (f *finger) UVToken(_ context.Context, want fido.Permissions, _ string, keepalive func(fido.Keepalive)) (*fido.Token, error) {
 	keepalive(fido.STATUS_UPNEEDED)
@@ -74,9 +80,10 @@ func using(t *testing.T, key *finger, options string, request contract.CeremonyR
 		t.Fatal(err)
 	}
 	g := lease.Grant{Lease: "l1", Authenticator: contract.Authenticator{ID: "key-1", Name: "key 1", Kind: contract.SecurityKey}}
-	s := &station{c: &Conductor{pins: p, config: Config{Tell: tell}, now: time.Now}, grant: g}
+	s := &station{c: &Conductor{pins: p, config: Config{Tell: tell}, now: time.Now}, grant: g, timer: time.NewTimer(time.Hour), counted: true}
+	t.Cleanup(func() { s.timer.Stop() })
 	var states []contract.CeremonyState
-	a := &act{c: s.c, station: s, grant: g, ctx: t.Context(), request: request, by: contract.Owner{Name: "user 1000"}}
+	a := &act{c: s.c, station: s, grant: g, ctx: t.Context(), request: request, get: &webauthn.Request{RPID: "localhost"}, by: contract.Owner{Name: "user 1000"}}
 	w := &work{
 		request: request, grant: g, asks: func() bool { return request.PIN == nil },
 		step: func(state contract.CeremonyState, _ *contract.Prompt) { states = append(states, state) },
@@ -148,8 +155,8 @@ func TestTheRightPINIsSentOnceMoreToDelete(t *testing.T) {
 	if !slices.Equal(key.permitted, []fido.Permissions{fido.PermitMakeCredential, fido.PermitCredentialManagement}) {
 		t.Errorf("permissions %v", key.permitted)
 	}
-	if u.s.token == nil {
-		t.Error("the station has no token")
+	if u.s.token == nil || !key.used {
+		t.Error("the station has no token, or one that ends in 30 s")
 	}
 	if !bytes.Equal(held, make([]byte, 6)) || u.pin != nil {
 		t.Error("the PIN is not wiped")

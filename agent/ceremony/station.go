@@ -3,6 +3,7 @@ package ceremony
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"authbridge/agent/contract"
@@ -29,14 +30,23 @@ type station struct {
 
 	// The goroutine's own.
 	used bool // the authenticator was, or may have been, touched
-	// token may delete the discoverable credentials made in the lease. It is of
-	// use until the key forgets it, which is after 10 minutes at the latest
-	// (CTAP 2.1, 6.5.2.1); the PIN that it was got with is not kept.
+	// token may delete the discoverable credentials made in the lease, until
+	// the timer says that the key is about to forget it. The PIN that it was
+	// got with is not kept.
 	token *fido.Token
+	timer *time.Timer
 	// made counts the discoverable credentials that may have been made and are
-	// to be deleted.
-	made int
+	// to be deleted. Of a lease that outlived a restart, the store knows them:
+	// then counted is false.
+	made    int
+	counted bool
+	// early are remarks of before the end.
+	early []string
 }
+
+// lasting is how long a token is taken to be of use: a key forgets it after 10
+// minutes (CTAP 2.1, 6.5.2.1).
+const lasting = 9*time.Minute + 30*time.Second
 
 const (
 	// leaving bounds what is done to leave an authenticator as it was found,
@@ -127,10 +137,14 @@ func (c *Conductor) Close(ctx context.Context, id string, why contract.LeaseEnd)
 // run carries out ceremonies until the lease ends.
 func (s *station) run() {
 	defer close(s.done)
+	s.timer = time.NewTimer(lasting)
+	defer s.timer.Stop()
 	for s.ctx.Err() == nil {
 		select {
 		case a := <-s.acts:
 			s.perform(a)
+		case <-s.timer.C:
+			s.deleteEarly()
 		case <-s.ctx.Done():
 		}
 	}
@@ -265,7 +279,7 @@ func (s *station) leave() {
 		remarks = append(remarks, text)
 		s.c.config.Log.WithField("lease", s.grant.Lease).WithError(err).Warn("an authenticator is not left as it was found")
 	}
-	s.remarks = remarks
+	s.remarks = slices.Concat(s.early, remarks)
 	s.release()
 	if s.used {
 		if err := s.c.config.Hardware.Reread(s.grant.Authenticator.ID); err != nil {
