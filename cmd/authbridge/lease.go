@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -147,7 +148,11 @@ was not obtained, 69 no daemon, 77 refused, 126 and 127 the command did not star
 			}
 			path, err := exec.LookPath(args[0])
 			if err != nil {
-				return &exit{exitNoCommand, fmt.Errorf("%w\n  → name a program that is there, after --", err)}
+				code := exitNoCommand
+				if errors.Is(err, fs.ErrPermission) {
+					code = exitCannotRun
+				}
+				return &exit{code, fmt.Errorf("%w\n  → name a program that is there, after --", err)}
 			}
 			// Signals are the command's while it runs.
 			signals := make(chan os.Signal, 8)
