@@ -267,7 +267,7 @@ func newLeaseList(f *flags) *cobra.Command {
 			if f.json {
 				return writeJSON(c.OutOrStdout(), all)
 			}
-			newScreen(c.OutOrStdout()).showLeases(all, time.Now())
+			newScreen(c.OutOrStdout()).showLeases("", all, time.Now())
 			return nil
 		},
 	}
@@ -295,9 +295,9 @@ func newLeaseRelease(f *flags) *cobra.Command {
 }
 
 // showLeases writes the leases, then the queue.
-func (s *screen) showLeases(all []contract.Lease, now time.Time) {
+func (s *screen) showLeases(indent string, all []contract.Lease, now time.Time) {
 	if len(all) == 0 {
-		s.line("no leases")
+		s.line("%sno leases", indent)
 	}
 	rows := make([][]string, 0, len(all))
 	for _, l := range all {
@@ -307,7 +307,7 @@ func (s *screen) showLeases(all []contract.Lease, now time.Time) {
 		}
 		rows = append(rows, row)
 	}
-	s.table("", rows)
+	s.table(indent, rows)
 }
 
 // left says how much time there is until then, roughly.

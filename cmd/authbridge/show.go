@@ -100,6 +100,10 @@ func (s *screen) showStatus(snap contract.Snapshot, now time.Time) {
 		rows = append(rows, []string{worst(r.Checks).shape, r.Name, string(r.Origin), words(string(r.Condition)), r.Detail})
 	}
 	s.table("  ", rows)
+	if len(snap.Leases) > 0 {
+		s.line("\nLeases")
+		s.showLeases("  ", snap.Leases, now)
+	}
 	s.showAttention(snap)
 }
 
@@ -327,7 +331,11 @@ func ago(now, then time.Time) string {
 	}
 }
 
-// showEvent writes one event on one line.
+// showEvent writes one event on one line, and below it what a person is asked.
 func (s *screen) showEvent(e contract.Event) {
-	s.text(e.At.Local().Format("15:04:05.000")+"  ", strings.Repeat(" ", 14), e.Text)
+	indent := strings.Repeat(" ", 14)
+	s.text(e.At.Local().Format("15:04:05.000")+"  ", indent, e.Text)
+	if c := e.Ceremony; c != nil && c.Prompt != nil {
+		s.text(indent+s.paint(bold, "→ "), indent+"  ", fmt.Sprintf("%s (%s left)", c.Prompt.Text, left(e.At, c.Deadline)))
+	}
 }
