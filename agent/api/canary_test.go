@@ -129,7 +129,7 @@ func TestAPINArrivesAsItWasMeant(t *testing.T) {
 	own := lend(s, contract.Owner{Name: "user 1000"})
 	for body, want := range map[string]string{
 		`{"pin":"1234"}`:                                  "1234",
-		` { "pin" : "\u0031234" } `:                       "1234",
+		`{ "pin" : "\u0031234" }`:                         "1234",
 		`{"p\u0069n":"äöü-€-𝄞"}`:                          "äöü-€-𝄞",
 		`{"PIN":"\"\\\/\b\f\n\r\t"}`:                      "\"\\/\b\f\n\r\t",
 		`{"pin":"\ud834\udd1e\u00e4"}`:                    "𝄞ä",

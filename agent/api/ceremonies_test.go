@@ -36,6 +36,10 @@ func TestACeremonyIsBegunFollowedAndCancelled(t *testing.T) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	call(t, s, token.Secret, "POST", "/v1/ceremonies", strings.Replace(sampleCeremony, `"fence":1`, `"fence":7`, 1)+"}").wantProblem(t, "LEASE_FENCED")
+	without := decodeCeremony(t, call(t, s, token.Secret, "POST", "/v1/ceremonies", strings.Replace(sampleCeremony, `"fence":1,`, "", 1)+"}").body)
+	if without.State != contract.CeremonyTouch {
+		t.Errorf("with the fence in the lease's id: %+v", without)
+	}
 	if got := call(t, s, token.Secret, "GET", "/v1/ceremonies/"+c.ID+"?wait=1ms", ""); got.status != 200 || decodeCeremony(t, got.body).State != contract.CeremonyTouch {
 		t.Errorf("looked at for a moment: %d %s", got.status, got.body)
 	}

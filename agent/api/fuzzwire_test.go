@@ -59,3 +59,51 @@ func FuzzQueries(f *testing.F) {
 		}
 	})
 }
+
+// FuzzBodies: any body of a lease or ceremony is answered by what was asked for
+// or a problem, never by an internal failure, and no problem repeats it.
+func FuzzBodies(f *testing.F) {
+	s := apitest.Start(f, apitest.Options{})
+	client := &http.Client{Transport: &http.Transport{DialContext: dialSocket(s)}}
+	f.Cleanup(client.CloseIdleConnections)
+	for _, seed := range []string{
+		`{"aal":3,"target":"mock"}`, `{"aal":3,"target":"mock","hold":"connection","ttl":"1h"}`, sampleCeremony + "}", sampleCeremony + `,"pin":{"value":"48151623"}}`,
+		`{"pin":"48151623"}`, `{"pin":{"pin":[{"value":48151623}]}}`, `{"ttl":"5m"}`, `{"lease":"` + apitest.SampleLease + `","fence":1e99,"type":"sign","data":"!"}`, `[`, "\x00", `{"options":{"options":{}}}`, "",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if text := strings.ToLower(body); strings.Contains(text, "wait") || strings.Contains(text, `\u`) {
+			return // none is held
+		}
+		for _, at := range []struct{ method, path string }{
+			{"POST", "/v1/leases"}, {"PATCH", "/v1/leases/" + apitest.SampleLease}, {"POST", "/v1/ceremonies"}, {"POST", "/v1/ceremonies/" + apitest.SampleCeremony + "/pin"},
+		} {
+			s.Leases.Reset()
+			lend(s, contract.Owner{Name: "user 1000"})
+			r, err := http.NewRequestWithContext(t.Context(), at.method, "http://localhost"+at.path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			response, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch kind := response.Header.Get("Content-Type"); {
+			case response.StatusCode < 300:
+			case response.StatusCode < 500 && kind == "application/problem+json":
+				var p contract.Problem
+				if err := json.NewDecoder(response.Body).Decode(&p); err != nil || p.Code == "" || p.Remedy == "" {
+					t.Errorf("%s %q: half a problem %+v, %v", at.path, body, p, err)
+				}
+				if strings.Contains(p.Detail, "48151623") {
+					t.Errorf("%s %q: it came back: %+v", at.path, body, p)
+				}
+			default:
+				t.Errorf("%s %q: %d %s", at.path, body, response.StatusCode, kind)
+			}
+			_ = response.Body.Close()
+		}
+	})
+}

@@ -54,7 +54,7 @@ func (s *Server) takeLease(ctx context.Context, in *takeLeaseInput) (*takeLeaseO
 	}
 	taken, err := s.config.Leases.Take(ctx, callerOf(ctx).asks(), in.Body, nil)
 	if err == nil && ctx.Err() != nil {
-		s.config.Leases.Dropped(taken.ID)
+		s.giveBack(ctx, taken.ID)
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -68,9 +68,18 @@ func (s *Server) takeLease(ctx context.Context, in *takeLeaseInput) (*takeLeaseO
 		defer release()
 		_, w := humago.Unwrap(h)
 		if err := writeLease(w, shownNewLease(ctx, taken)); err != nil {
-			s.config.Leases.Dropped(taken.ID)
+			s.giveBack(ctx, taken.ID)
 		}
 	}}, nil
+}
+
+// giveBack ends a lease whose taker has gone before it was told of it.
+func (s *Server) giveBack(ctx context.Context, id string) {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
+	defer cancel()
+	if _, err := s.config.Leases.Release(late, callerOf(ctx).asks(), id); err != nil {
+		s.failed(ctx, err)
+	}
 }
 
 func writeLease(w http.ResponseWriter, taken contract.NewLease) error {

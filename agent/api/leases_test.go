@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -48,7 +50,7 @@ func begin(t *testing.T, s *apitest.Server, secret, method, target, body string)
 	c, done := make(chan *http.Response, 1), make(chan struct{})
 	go func() {
 		defer close(done)
-		response, err := transport.RoundTrip(r) //nolint:bodyclose // who takes it closes it
+		response, err := transport.RoundTrip(r)
 		if err != nil {
 			close(c)
 			return
@@ -79,7 +81,7 @@ func holdLease(t *testing.T, s *apitest.Server, secret, more string) *leaseStrea
 		t.Fatal("no answer")
 	}
 	t.Cleanup(func() { _ = response.Body.Close() })
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" || response.Header.Get("X-Request-Id") == "" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" || response.Header.Get("X-Request-Id") == "" {
 		text, _ := io.ReadAll(response.Body)
 		t.Fatalf("%d %v: %s", response.StatusCode, response.Header, text)
 	}
@@ -392,5 +394,36 @@ func TestWhoseCardALeaseAsksForIsForIdentityOnly(t *testing.T) {
 		if got := call(t, s, s.Secret, "GET", target, ""); !strings.Contains(got.body, user) {
 			t.Errorf("with identity %s: %s", target, got.body)
 		}
+	}
+}
+
+// TestHoweverTheConnectionEndsTheLeaseDoes.
+func TestHoweverTheConnectionEndsTheLeaseDoes(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	for name, end := range map[string]func(*net.TCPConn) error{
+		"closed":      (*net.TCPConn).Close,
+		"half-closed": (*net.TCPConn).CloseWrite,
+		"reset":       func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			const body = `{"aal":3,"target":"mock","hold":"connection"}`
+			_, _ = fmt.Fprintf(conn, "POST /v1/leases HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+				strings.TrimPrefix(s.URL, "http://"), s.Secret, len(body), body)
+			lines := bufio.NewReader(conn)
+			for line := ""; !strings.HasPrefix(line, "event: taken"); {
+				if line, err = lines.ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := end(conn.(*net.TCPConn)); err != nil {
+				t.Fatal(err)
+			}
+			until(t, s, "dropped", func() bool { return len(s.Leases.Leases()) == 0 })
+		})
 	}
 }

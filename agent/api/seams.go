@@ -74,6 +74,8 @@ type Leases interface {
 // are failure.Error. What it returns is whole: the API hides from others what
 // is the owner's alone.
 type Ceremonies interface {
+	// Begin begins one. The PIN in the request is theirs from then on, and they
+	// wipe it.
 	Begin(ctx context.Context, by lease.Caller, request contract.CeremonyRequest) (contract.Ceremony, error)
 	Ceremony(id string) (contract.Ceremony, contract.Owner, bool)
 	Ceremonies() []contract.Ceremony

@@ -38,8 +38,8 @@ const (
 	stopTimeout = 3 * time.Second
 )
 
-// Config is what a Server needs. Inventory, Judge, Tokens and Log are
-// required.
+// Config is what a Server needs. Inventory, Judge, Tokens, Leases, Ceremonies
+// and Log are required.
 type Config struct {
 	Inventory Inventory
 	// Judge answers a question from a snapshot. It does no I/O.
@@ -81,17 +81,14 @@ type Server struct {
 
 // New makes the server and its routes.
 func New(config Config) (*Server, error) {
-	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Log == nil {
-		return nil, errors.New("api: Inventory, Judge, Tokens and Log are required")
+	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Leases == nil || config.Ceremonies == nil || config.Log == nil {
+		return nil, errors.New("api: Inventory, Judge, Tokens, Leases, Ceremonies and Log are required")
 	}
 	if len(config.Targets) == 0 {
 		config.Targets = []string{"mock", "int", "dep", "prod"}
 	}
 	if config.Connections == 0 {
 		config.Connections = maxConnections
-	}
-	if config.Leases == nil {
-		config.Leases = lendsNothing{}
 	}
 	setUpHuma()
 	prefix := make([]byte, 4)

@@ -106,7 +106,7 @@ func (l *Leases) end(x *lent, why contract.LeaseEnd) {
 	if x == nil || x.State == contract.LeaseEnded {
 		return
 	}
-	x.State, x.Lease.End, x.EndedAt, x.Remarks = contract.LeaseEnded, why, time.Now(), []string{LeaseRemark}
+	x.State, x.End, x.EndedAt, x.Remarks = contract.LeaseEnded, why, time.Now(), []string{LeaseRemark}
 	close(x.ended)
 	l.change()
 }
@@ -202,6 +202,16 @@ func (l *Leases) Take(ctx context.Context, by lease.Caller, request contract.Lea
 	}
 }
 
+// Reset forgets all.
+func (l *Leases) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.all {
+		l.end(x, contract.EndReleased)
+	}
+	l.all = nil
+}
+
 // Leases are those that have not ended.
 func (l *Leases) Leases() []contract.Lease {
 	l.mu.Lock()
@@ -280,11 +290,11 @@ func (l *Leases) Release(_ context.Context, by lease.Caller, id string) (contrac
 	return x.Lease, nil
 }
 
-// Dropped ends a lease.
+// Dropped ends a lease that its connection kept.
 func (l *Leases) Dropped(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if x := l.find(id); x != nil && x.State != contract.LeaseEnded {
+	if x := l.find(id); x != nil && x.State != contract.LeaseEnded && x.Hold == contract.HoldConnection {
 		l.change("dropped ", id)
 		l.end(x, contract.EndConnection)
 	}

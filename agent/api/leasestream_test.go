@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/lease"
+)
+
+type lending = Leases
+
+// lendsNothing knows no token; the rest is not asked.
+type lendsNothing struct{ lending }
+
+func (lendsNothing) Token([]byte) (contract.Lease, bool) { return contract.Lease{}, false }
+
+// oneLease is taken when the test says so.
+type oneLease struct {
+	lendsNothing
+	taken chan struct{} // closed: it is
+	// stubborn gives the lease though the caller has gone, as a desk may that
+	// had it ready.
+	stubborn bool
+	ended    chan struct{}
+	dropped  []string
+}
+
+func (o *oneLease) Take(ctx context.Context, _ lease.Caller, _ contract.LeaseRequest, told func(contract.Lease)) (contract.NewLease, error) {
+	told(contract.Lease{ID: "l", Position: 3})
+	told(contract.Lease{ID: "l", Position: 2})
+	select {
+	case <-o.taken:
+	case <-ctx.Done():
+		if !o.stubborn {
+			return contract.NewLease{}, ctx.Err()
+		}
+	}
+	return contract.NewLease{Lease: contract.Lease{ID: "l-1"}}, nil
+}
+
+func (o *oneLease) Ended(string) <-chan struct{} { return o.ended }
+
+func (o *oneLease) Dropped(id string) { o.dropped = append(o.dropped, id) }
+
+func (o *oneLease) Lease(id string) (contract.Lease, bool) {
+	return contract.Lease{ID: id, End: contract.EndExpired}, true
+}
+
+func startHeld(ctx context.Context, o *oneLease) *heldLease {
+	h := &heldLease{server: &Server{config: Config{Leases: o}}, place: &standing{changed: make(chan struct{}, 1)}, taken: make(chan taking, 1)}
+	go func() {
+		l, err := o.Take(ctx, lease.Caller{}, contract.LeaseRequest{}, h.place.set)
+		h.taken <- taking{l, err}
+	}()
+	return h
+}
+
+// TestAHeldLeaseBeats in the queue and after, every 15 s; of places that were
+// passed at once the last is told.
+func TestAHeldLeaseBeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oneLease{taken: make(chan struct{}), ended: make(chan struct{})}
+		h := startHeld(t.Context(), o)
+		synctest.Wait()
+		began := time.Now()
+		var said []string
+		var at []time.Duration
+		send := func(b []byte) bool {
+			said = append(said, string(b))
+			at = append(at, time.Since(began))
+			switch len(said) {
+			case 3:
+				close(o.taken)
+			case 6:
+				close(o.ended)
+			}
+			return true
+		}
+		l, ok := h.queue(t.Context(), send)
+		if !ok || l.ID != "l-1" {
+			t.Fatalf("%+v %t", l, ok)
+		}
+		h.keep(t.Context(), send, l)
+		for i, want := range []string{"event: queued", ": heartbeat", ": heartbeat", "event: taken", ": heartbeat", ": heartbeat", "event: ended"} {
+			if i >= len(said) || !strings.HasPrefix(said[i], want) {
+				t.Fatalf("said %q, want %q as number %d", said, want, i)
+			}
+		}
+		if !strings.Contains(said[0], `"position":2`) {
+			t.Errorf("first %q", said[0])
+		}
+		if want := []time.Duration{0, 15 * time.Second, 30 * time.Second}; !slices.Equal(at[:3], want) {
+			t.Errorf("at %v, want %v", at[:3], want)
+		}
+	})
+}
+
+// TestWhoReadsNoMoreHasNoLease: a write that fails is the end, in the queue
+// and after, also where the lease was taken at that moment.
+func TestWhoReadsNoMoreHasNoLease(t *testing.T) {
+	for name, o := range map[string]*oneLease{
+		"in the queue":   {taken: make(chan struct{})},
+		"at that moment": {taken: make(chan struct{}), stubborn: true},
+		"after":          {taken: make(chan struct{})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, release := context.WithCancel(t.Context())
+			if name == "after" {
+				close(o.taken)
+			}
+			o.ended = make(chan struct{})
+			h := startHeld(ctx, o)
+			h.stream(ctx, release, httptest.NewRecorder()) // which takes no deadline
+			if ctx.Err() == nil {
+				t.Error("the call is still held")
+			}
+			var want []string
+			if name != "in the queue" {
+				want = []string{"l-1"}
+			}
+			if !slices.Equal(o.dropped, want) && name != "after" || name == "after" && len(o.dropped) > 1 {
+				t.Errorf("dropped %q, want %q", o.dropped, want)
+			}
+		})
+	}
+}
