@@ -55,23 +55,23 @@ func (b *sentBody) Close() error {
 // is there, because encoding/json keeps its buffers.
 func encode(body any) ([]byte, error) {
 	var pin []byte
-	mark := contract.Secret(rand.Text())
+	marked, mark := false, contract.Secret(rand.Text())
 	switch b := body.(type) {
 	case contract.CeremonyRequest:
 		if b.PIN != nil && len(b.PIN.Value) > 0 {
 			source := *b.PIN
-			pin, source.Value = source.Value, mark
+			marked, pin, source.Value = true, source.Value, mark
 			b.PIN = &source
 			body = b
 		}
 	case contract.PINAnswer:
-		pin, body = b.PIN, contract.PINAnswer{PIN: mark}
+		marked, pin, body = true, b.PIN, contract.PINAnswer{PIN: mark}
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
-	if pin == nil {
+	if !marked {
 		return text, nil
 	}
 	if !utf8.Valid(pin) {
