@@ -78,6 +78,8 @@ var arrows = []struct {
 	{"agent/virtual", []string{"agent/contract", "agent/failure", "pcsc", "fido"}},
 	{"agent/lease", []string{"agent/contract", "agent/failure", "agent/store"}},
 	{"agent/ceremony", []string{"agent/contract", "agent/failure", "agent/store", "agent/lease", "pcsc", "fido"}},
+	{"agent/cis2", nil},
+	{"agent/mockcis2", []string{"agent/cis2"}},
 	{"agent/client", []string{"agent/contract", "platform"}},
 	{"agent/api", []string{"agent"}},
 	{"platform", nil},
@@ -240,7 +242,7 @@ func TestTheClientsOpenNothingOfTheServer(t *testing.T) {
 // whatever a card is doing: checks and verdicts come from facts alone.
 func TestJudgingDoesNoIO(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "linux", "./agent/health", "./agent/assurance") {
+	for _, p := range list(t, "linux", "./agent/health", "./agent/assurance", "./agent/cis2") {
 		for _, imp := range p.Imports {
 			root, _, _ := strings.Cut(imp, "/")
 			if slices.Contains([]string{"os", "net", "syscall", "database", "io"}, root) {
