@@ -51,6 +51,9 @@ func (w *watcher) done(r result) {
 	now := time.Now()
 	k.reading, k.cancel = false, nil
 	k.state.TriedAt = now
+	if k.wanted { // it was asked for meanwhile
+		k.nextAt = now.Add(readGap)
+	}
 	if r.err == nil {
 		k.failed = 0
 		k.state.Hello, k.state.Info, k.state.Retries, k.state.ReadAt = r.hello, r.info, r.retries, now

@@ -72,7 +72,8 @@ func TestAReservationWaitsForTheReadUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKey(t, vkey.Config{Faults: []vkey.Fault{{Name: vkey.Slow, Delay: time.Second}}})
-		d := monitor(t, busOf(t, k))
+		b := busOf(t, k)
+		d := monitor(t, b)
 		path := d.want("plugged one present").Keys[0].Node.Path // and being read
 		r, err := d.m.Reserve(path)
 		if err != nil {
@@ -87,6 +88,19 @@ func TestAReservationWaitsForTheReadUnderWay(t *testing.T) {
 			t.Error(err)
 		}
 		d.want("read one ready")
+		r.Release()
+
+		d.m.Reread(path)
+		pass(time.Second)
+		if r, err = d.m.Reserve(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Unplug(k); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Wait(t.Context()); err != nil {
+			t.Errorf("waiting for a key that goes ended with %v", err)
+		}
 		r.Release()
 		if _, err := d.m.Reserve("elsewhere"); !errors.Is(err, fido.ErrGone) {
 			t.Errorf("a key that is not there: %v", err)
@@ -147,14 +161,18 @@ func TestAWishIsAnsweredByAReadThatBeganAfterIt(t *testing.T) {
 			t.Fatal("refused")
 		}
 		var answers []uint64
+		var reads []time.Time
 		for range 20 {
 			pass(time.Second)
 			if s := d.key(k); !s.ReadAt.IsZero() && (len(answers) == 0 || answers[len(answers)-1] != s.Answered) {
-				answers = append(answers, s.Answered)
+				answers, reads = append(answers, s.Answered), append(reads, s.ReadAt)
 			}
 		}
 		if want := fmt.Sprint([]uint64{0, wish}); fmt.Sprint(answers) != want {
-			t.Errorf("answered %v, want %s", answers, want)
+			t.Fatalf("answered %v, want %s", answers, want)
+		}
+		if first, second := reads[0].Sub(d.key(k).PluggedAt), reads[1].Sub(reads[0]); second-first < 200*time.Millisecond {
+			t.Errorf("the first read took %v, the second came %v after: no room for others", first, second)
 		}
 		if _, ok := d.m.Ask("elsewhere"); ok {
 			t.Error("a key that is not there was promised")

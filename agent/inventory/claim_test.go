@@ -124,11 +124,12 @@ func TestAClaimWaitsForTheProbeUnderWayAndNoLongerThanItsContext(t *testing.T) {
 		if _, err := inv.Claim(soon(t, time.Millisecond), id); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("with no time it ended with %v", err)
 		}
-		release := claim(t, inv, id) // the one that failed holds nothing
-		defer release()
+		release := claim(t, inv, id)
 		if n := card.APDUs(); n != 2*once {
 			t.Errorf("claimed after %d of %d APDUs", n-once, once)
 		}
+		release()
+		must(t, inv.Fresh(t.Context(), id)) // the one that failed holds nothing
 	})
 }
 
@@ -244,6 +245,30 @@ func TestACardIsConnectedToOnceItsProbeIsOver(t *testing.T) {
 	})
 }
 
+// The probe, not the smartcard service, is waited for: between two calls of a
+// probe the service would let anybody in.
+func TestACardIsNotConnectedToInTheMiddleOfAProbe(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		script, release := newReads(), make(chan struct{})
+		inv, bench, stop := startCards(t, 1, script, nil)
+		defer stop()
+		id := insertReady(t, inv, bench, newCard(t, "555200123456"))
+		script.set("R0", func(context.Context) (*health.Card, error) {
+			<-release
+			return &health.Card{PIV: true, Authenticator: contract.Authenticator{ID: id}}, nil
+		})
+		must(t, inv.Reread(id))
+		pass(time.Second)
+		if _, err := inv.Card(soon(t, time.Hour), id); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("in the middle of a probe: %v", err)
+		}
+		close(release)
+		conn, err := inv.Card(t.Context(), id)
+		must(t, err)
+		must(t, conn.Close())
+	})
+}
+
 func TestACardThatCannotBeConnectedToSaysWhy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		inv, bench, stop := startCards(t, 1, nil, nil)
@@ -318,7 +343,7 @@ func TestFreshReturnsOnceTheReadIsInTheSnapshot(t *testing.T) {
 			t.Errorf("it cost %d APDUs, a read has %d", n-once, once)
 		}
 
-		// A read that is under way is not fresh.
+		// A read that is under way is not fresh; after it comes room for others.
 		pass(time.Second)
 		must(t, card.SetFaults(vcard.Fault{Name: vcard.FaultSlow, Delay: time.Second}))
 		must(t, inv.Reread(id))
@@ -327,6 +352,9 @@ func TestFreshReturnsOnceTheReadIsInTheSnapshot(t *testing.T) {
 		must(t, inv.Fresh(t.Context(), id))
 		if n := card.APDUs() - before; n < once || inv.Snapshot().Authenticators[0].ReadAt.Before(began) {
 			t.Errorf("it returned after %d APDUs more, a read has %d", n, once)
+		}
+		if took, reads := time.Since(began), time.Duration(2*once)*time.Second; took < reads-time.Second+probeGap {
+			t.Errorf("it returned after %v, of which two reads were %v", took, reads)
 		}
 
 		// Many that ask at once share reads.

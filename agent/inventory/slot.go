@@ -191,10 +191,15 @@ func (s *slot) reread(wish uint64, at time.Time) (answered bool) {
 	// A probe that began before it was asked for is not a fresh one, so one
 	// follows it.
 	s.failed, s.wanted, s.due = 0, true, at
+	s.leaveRoom()
+	return false
+}
+
+// leaveRoom has a probe that is wanted leave room after the last.
+func (s *slot) leaveRoom() {
 	if room := s.triedAt.Add(probeGap); s.due.Before(room) {
 		s.due = room
 	}
-	return false
 }
 
 // waits takes what the probe waits for: another program that has the card, an
@@ -217,6 +222,7 @@ func (s *slot) waits(why error, at time.Time) {
 // done takes the outcome of the probe.
 func (s *slot) done(reading *health.Card, err error, at time.Time) {
 	s.probe, s.changedAt, s.triedAt, s.stalled = nil, at, at, nil
+	s.leaveRoom() // it may have been asked for meanwhile
 	if err == nil {
 		s.failed, s.answered = 0, s.serving
 		s.set(contract.Ready, "", "")

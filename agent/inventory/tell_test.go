@@ -57,6 +57,21 @@ func TestWhatIsToldBeforeRunComesWithItAndAfterRunIsDropped(t *testing.T) {
 	}
 }
 
+// What was told before the end is told, however close it was.
+func TestTheLastLettersAreRead(t *testing.T) {
+	ended := make(chan struct{})
+	close(ended)
+	for range 50 {
+		inv, err := New(t.Context(), Config{OS: "linux"})
+		must(t, err)
+		inv.Tell(note("a"))
+		inv.owner.run(ended)
+		if n := inv.View().ID().Seq; n != 1 {
+			t.Fatalf("%d events were told", n)
+		}
+	}
+}
+
 func TestLeasesAreShownAtOnceWithTheEventsThatTellOfThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, judged := newScripted("pcsc"), 0
@@ -119,7 +134,11 @@ func TestNoSnapshotIsAheadOfItsEvents(t *testing.T) {
 		for {
 			changed := inv.Changed()
 			v := inv.View()
-			seen[v.ID().Seq] = fmt.Sprint(v.Snapshot().Leases)
+			leases := fmt.Sprint(v.Snapshot().Leases)
+			if was, ok := seen[v.ID().Seq]; ok && was != leases {
+				t.Errorf("snapshot %v shows %s and %s", v.ID(), was, leases)
+			}
+			seen[v.ID().Seq] = leases
 			select {
 			case <-changed:
 			case <-done:
