@@ -1,7 +1,7 @@
 // Between the pages of a context and the ceremonies: takes the WebAuthn calls of
 // every frame, and takes them back when the page aborts, leaves or closes.
 
-import type { BrowserContext, Frame, JSHandle, Page } from '@playwright/test';
+import type { BrowserContext, Frame, Page } from '@playwright/test';
 import { notAllowed, opaqueOrigin, type Exception } from './dom.js';
 import type { Abort, Answer, Ask } from './message.js';
 import { callerIn, type Caller } from './origin.js';
@@ -28,8 +28,8 @@ export class Withdrawn extends Error {
 
 interface Pending {
   frame: Frame;
-  /** Dead once the frame has another document. */
-  document: Promise<JSHandle | undefined>;
+  /** When its document began, which tells it from the next one in the frame. */
+  began: number;
   controller: AbortController;
   /** Resolves when the page's answer is on its way. */
   over: Promise<unknown>;
@@ -93,21 +93,19 @@ export class Bridge {
   /** Cancels the calls of documents that are gone. A step within a document, by fragment or history, ends none. */
   private async left(frame: Frame): Promise<void> {
     for (const p of [...this.pending.values()].filter((it) => it.frame === frame)) {
-      const alive = await p.document.then((d) => d?.evaluate(() => true)).catch(() => false);
-      if (!alive) p.controller.abort(new Withdrawn('the page went elsewhere'));
+      const now = await frame.evaluate(() => performance.timeOrigin).catch(() => undefined);
+      if (now !== p.began) p.controller.abort(new Withdrawn('the page went elsewhere'));
     }
   }
 
   private async take(frame: Frame, ask: Ask): Promise<Answer> {
     const controller = new AbortController();
     const over = this.answer(frame, ask, controller.signal);
-    const document = frame.evaluateHandle(() => globalThis.document).catch(() => undefined);
-    this.pending.set(ask.id, { frame, document, controller, over });
+    this.pending.set(ask.id, { frame, began: ask.began, controller, over });
     try {
       return await over;
     } finally {
       this.pending.delete(ask.id);
-      void document.then((d) => d?.dispose()).catch(() => undefined);
     }
   }
 

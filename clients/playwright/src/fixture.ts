@@ -5,7 +5,7 @@ import { Ceremonies } from './ceremonies.js';
 import { Daemon } from './daemon.js';
 import { exceptionFor } from './dom.js';
 import { isUnavailable, ProblemError, reasons } from './failures.js';
-import { handedOver, take, type Held } from './lease.js';
+import { goDuration, handedOver, take, type Held } from './lease.js';
 import { locate } from './locate.js';
 import type { Ask } from './message.js';
 import { complete, pinSource, type AuthbridgeOptions } from './options.js';
@@ -71,6 +71,9 @@ export const test = base.extend<AuthbridgeFixtures>({
 
 type Options = ReturnType<typeof complete>;
 
+/** Questions for which this worker has waited in vain; the next tests do not wait again. */
+const inVain = new Set<string>();
+
 /** Asks for readiness, then for a lease. Where there is nothing to be had, the test is skipped or fails with the reason. */
 async function obtain(daemon: Daemon, o: Options, report: Report, info: TestInfo): Promise<{ verdict: Verdict; held: Held }> {
   try {
@@ -90,9 +93,15 @@ async function obtain(daemon: Daemon, o: Options, report: Report, info: TestInfo
   }
 }
 
-function readiness(daemon: Daemon, { aal, target, kind, user, wait }: Options): Promise<Verdict> {
-  const query = new URLSearchParams({ aal: String(aal), target, kind, ...(user ? { user } : {}), ...(wait > 0 ? { wait: `${wait}ms` } : {}) });
-  return daemon.ask<Verdict>('GET', `/v1/readiness?${query}`, { held: wait });
+async function readiness(daemon: Daemon, { aal, target, kind, user, wait }: Options): Promise<Verdict> {
+  const query = new URLSearchParams({ aal: String(aal), target, kind, ...(user ? { user } : {}) });
+  const question = query.toString();
+  const held = inVain.has(question) ? 0 : wait;
+  if (held > 0) query.set('wait', goDuration(held));
+  const verdict = await daemon.ask<Verdict>('GET', `/v1/readiness?${query}`, { held });
+  if (verdict.outcome === 'ready') inVain.delete(question);
+  else inVain.add(question);
+  return verdict;
 }
 
 function unavailable(o: Options, info: TestInfo, why: string): never {

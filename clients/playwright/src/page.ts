@@ -19,8 +19,9 @@ export function inPage(binding: string): void {
   // Taken now: the page may replace them later.
   const policy = (document as unknown as { featurePolicy?: { allowsFeature(name: string): boolean } }).featurePolicy;
   const origin = self.origin;
+  const began = performance.timeOrigin;
   const newID = crypto.randomUUID.bind(crypto);
-  let pending = false;
+  let pending: string | undefined;
 
   const encode = (octets: Uint8Array): string => {
     let text = '';
@@ -153,23 +154,24 @@ export function inPage(binding: string): void {
     if (signal?.aborted) throw signal.reason;
     const json = options[kind](dictionary(o.publicKey, 'publicKey'));
     if (pending) throw refuse('OperationError', 'A request is already pending.');
-    pending = true;
     const id = newID();
+    pending = id;
     let onAbort = () => {};
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => {
+        pending = undefined; // at once: a page may ask again before it hears of this
         reject(signal!.reason);
         void ask({ do: 'abort', id });
       };
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const a = await Promise.race([ask({ do: 'ask', id, kind, mediation, origin, options: json }), aborted]);
+      const a = await Promise.race([ask({ do: 'ask', id, kind, mediation, began, origin, options: json }), aborted]);
       if ('credential' in a) return credential(a.credential);
       const { name, message } = a.error;
       throw name === 'TypeError' ? new TypeError(message) : refuse(name, message);
     } finally {
-      pending = false;
+      if (pending === id) pending = undefined;
       signal?.removeEventListener('abort', onAbort);
     }
   };

@@ -86,7 +86,7 @@ test('an abort cancels, and the next request may follow at once', async ({ page,
     const stop = new AbortController();
     const first = get({}, { signal: stop.signal });
     stop.abort(new TypeError('mine'));
-    return [await first, await get()].join(', ');
+    return (await Promise.all([first, get()])).join(', ');
   })()`)).toBe('TypeError: mine, credential aWQ');
   expect(daemon.ceremonies.map((c) => c.state)).toEqual(['cancelled', 'done']);
   expect(authenticator.ceremonies.map((c) => [c.withdrawn, c.failure])).toEqual([['the page aborted it', undefined], [undefined, undefined]]);
@@ -145,7 +145,7 @@ test('a conditional request can be aborted before anybody chose', async ({ page,
     const stop = new AbortController();
     const first = get({}, { mediation: 'conditional', signal: stop.signal });
     stop.abort();
-    return [await first, await get()].join(', ');
+    return (await Promise.all([first, get()])).join(', ');
   })()`)).toBe('AbortError: signal is aborted without reason, credential aWQ');
   expect(daemon.requests).toHaveLength(1);
   expect(authenticator.ceremonies).toHaveLength(1);

@@ -10,6 +10,6 @@ export default defineConfig<{ authbridge: AuthbridgeOptions }>({
   use: {
     launchOptions: chromium,
     trace: 'on',
-    authbridge: { wait: 0, pin: { env: 'CANARY' } },
+    authbridge: { wait: 100, pin: { env: 'CANARY' } },
   },
 });
