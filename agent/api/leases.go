@@ -23,11 +23,7 @@ type leasesOutput struct{ Body []contract.Lease }
 type leaseOutput struct{ Body contract.Lease }
 
 func (s *Server) listLeases(ctx context.Context, _ *struct{}) (*leasesOutput, error) {
-	list := orEmpty(s.config.Leases.Leases())
-	for i := range list {
-		list[i] = shownLease(ctx, list[i])
-	}
-	return &leasesOutput{Body: list}, nil
+	return &leasesOutput{Body: s.shownLeases(ctx, s.config.Leases.Leases())}, nil
 }
 
 func (s *Server) getLease(ctx context.Context, in *LeaseID) (*leaseOutput, error) {
@@ -35,7 +31,7 @@ func (s *Server) getLease(ctx context.Context, in *LeaseID) (*leaseOutput, error
 	if !ok {
 		return nil, refuse(failure.LeaseUnknown, "path.id", "GET /v1/leases lists those there are")
 	}
-	return &leaseOutput{Body: shownLease(ctx, l)}, nil
+	return &leaseOutput{Body: s.shownLease(ctx, l)}, nil
 }
 
 type takeLeaseInput struct{ Body contract.LeaseRequest }
@@ -67,7 +63,7 @@ func (s *Server) takeLease(ctx context.Context, in *takeLeaseInput) (*takeLeaseO
 	return &takeLeaseOutput{Body: func(h huma.Context) {
 		defer release()
 		_, w := humago.Unwrap(h)
-		if err := writeLease(w, shownNewLease(ctx, taken)); err != nil {
+		if err := writeLease(w, s.shownNewLease(ctx, taken)); err != nil {
 			s.giveBack(ctx, taken.ID)
 		}
 	}}, nil
@@ -109,7 +105,7 @@ func (s *Server) renewLease(ctx context.Context, in *renewLeaseInput) (*leaseOut
 	if err != nil {
 		return nil, err
 	}
-	return &leaseOutput{Body: shownLease(ctx, l)}, nil
+	return &leaseOutput{Body: s.shownLease(ctx, l)}, nil
 }
 
 type releaseLeaseInput struct {
@@ -126,7 +122,7 @@ func (s *Server) releaseLease(ctx context.Context, in *releaseLeaseInput) (*leas
 	if err != nil {
 		return nil, err
 	}
-	return &leaseOutput{Body: shownLease(ctx, l)}, nil
+	return &leaseOutput{Body: s.shownLease(ctx, l)}, nil
 }
 
 // ownLease keeps a lease's own token to its lease; who else may do what with a

@@ -133,7 +133,7 @@ func TestALeaseIsTakenRenewedAndReleased(t *testing.T) {
 		t.Fatalf("%v: %d %s", err, got.status, got.body)
 	}
 	got.wantSafeHeaders(t)
-	if taken.Token == "" || taken.State != contract.LeaseActive || taken.Purpose != "run 17" {
+	if taken.Token == "" || taken.State != contract.LeaseActive || taken.Purpose != "run 17" || !strings.HasPrefix(taken.URL, "http://127.0.0.1:") {
 		t.Errorf("taken %+v", taken)
 	}
 	for _, target := range []string{"/v1/leases", "/v1/leases/" + taken.ID} {

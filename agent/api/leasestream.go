@@ -126,7 +126,7 @@ func (h *heldLease) queue(ctx context.Context, send func([]byte) bool) (_ contra
 			}
 			return t.lease, true
 		case <-h.place.changed:
-			if !send(streamEvent(contract.StreamLeaseQueued, shownLease(ctx, h.place.get()))) {
+			if !send(streamEvent(contract.StreamLeaseQueued, h.server.shownLease(ctx, h.place.get()))) {
 				return contract.NewLease{}, false
 			}
 		case <-beat.C:
@@ -139,7 +139,7 @@ func (h *heldLease) queue(ctx context.Context, send func([]byte) bool) (_ contra
 
 // keep tells that the lease is there, and then its end.
 func (h *heldLease) keep(ctx context.Context, send func([]byte) bool, l contract.NewLease) {
-	text := streamEvent(contract.StreamLeaseTaken, shownNewLease(ctx, l))
+	text := streamEvent(contract.StreamLeaseTaken, h.server.shownNewLease(ctx, l))
 	defer clear(text)
 	if !send(text) {
 		return
@@ -183,7 +183,7 @@ func (h *heldLease) part(ctx context.Context, send func([]byte) bool, id string,
 
 func (h *heldLease) tellEnd(ctx context.Context, send func([]byte) bool, id string) {
 	if l, ok := h.server.config.Leases.Lease(id); ok {
-		send(streamEvent(contract.StreamLeaseEnded, shownLease(ctx, l)))
+		send(streamEvent(contract.StreamLeaseEnded, h.server.shownLease(ctx, l)))
 	}
 }
 

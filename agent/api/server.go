@@ -75,6 +75,8 @@ type Server struct {
 	openapi  []byte
 	headers  http.Header
 
+	url      atomic.Pointer[string] // where tokens are taken; nil: nowhere but sockets
+
 	idPrefix string
 	idLast   atomic.Uint64
 }
@@ -164,6 +166,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		if _, tcp := l.Addr().(*net.TCPAddr); tcp {
+			s.url.CompareAndSwap(nil, new("http://"+l.Addr().String()))
 			l = limitListener(l, s.config.Connections)
 		}
 		running.Go(func() {
