@@ -37,13 +37,8 @@ func (b *book) assign(look looking, now time.Time) []*entry {
 		b.held[a.ID] = e
 		got = append(got, e)
 	}
-	claimed := make(map[string]bool)
 	for _, e := range b.queue {
-		if e.stage != waiting || e.claim == "" {
-			continue
-		}
-		if b.held[e.claim] != nil || claimed[e.claim] {
-			claimed[e.claim] = true
+		if e.stage != waiting || e.claim == "" || b.held[e.claim] != nil {
 			continue
 		}
 		mine := func(a *contract.Authenticator) bool { return a.ID == e.claim && !e.tried(a) }
@@ -53,14 +48,14 @@ func (b *book) assign(look looking, now time.Time) []*entry {
 			e.claim, e.decided = "", false // it is free, and will not do any more
 		}
 	}
+	// What was taken over and is not left yet is still held, so it is nobody
+	// else's.
 	hopeless := make(map[contract.Requirement]bool) // nothing is free for those who want that
 	for _, e := range b.queue {
-		if e.stage != waiting || hopeless[e.want] {
+		if e.stage != waiting || e.claim != "" || hopeless[e.want] {
 			continue
 		}
-		free := func(a *contract.Authenticator) bool {
-			return b.held[a.ID] == nil && !claimed[a.ID] && !e.tried(a)
-		}
+		free := func(a *contract.Authenticator) bool { return b.held[a.ID] == nil && !e.tried(a) }
 		if a, ok := choose(look(e.want).fits, free, b.memory, now); ok {
 			reserve(e, a)
 		} else if len(e.refused) == 0 {

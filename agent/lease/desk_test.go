@@ -216,7 +216,7 @@ func TestRefusals(t *testing.T) {
 		{"a wait backwards", nil, plain, forMock("-1s"), failure.BadRequest, "at most 10m"},
 		{"physical without the right", []contract.Authenticator{physicalKey(1)}, plain, physically("1m"), failure.PhysicalRight, "physical"},
 		{"a real target without the right", nil, plain, change(func(r *contract.LeaseRequest) { r.Target = "int" }), failure.PhysicalRight, "physical"},
-		{"virtual at a real target", []contract.Authenticator{virtualKey(1)}, physical, change(func(r *contract.LeaseRequest) { r.Target, r.Origin = "int", contract.Virtual }), failure.LeaseUnmet, "mock only"},
+		{"virtual at a real target", []contract.Authenticator{virtualKey(1)}, physical, change(func(r *contract.LeaseRequest) { r.Target, r.Origin = "int", contract.Virtual }), failure.LeaseUnmet, "never for int"},
 		{"virtual by id at a real target", []contract.Authenticator{virtualKey(1)}, physical, change(func(r *contract.LeaseRequest) { r.Target, r.Authenticator = "int", "key-1" }), failure.LeaseUnmet, "it is virtual"},
 		{"take-over without admin", []contract.Authenticator{virtualKey(1)}, plain, change(func(r *contract.LeaseRequest) { r.Takeover = true }), failure.Forbidden, "admin"},
 		{"nothing here", nil, plain, forMock("1m"), failure.LeaseUnmet, "no authenticator is here"},

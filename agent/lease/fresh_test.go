@@ -151,6 +151,11 @@ func TestACallerWhoGoesLeavesNothing(t *testing.T) {
 			}
 			_, err := d.Take(ctx, tester, physically("10m"), nil)
 			wantCode(t, err, failure.RequestTimeout)
+			select {
+			case <-d.Ended(firstTold(w)):
+			case <-soon(t).Done():
+				t.Fatal("it does not end")
+			}
 			eventually(t, "all is given back", func() bool {
 				return len(w.opened()) == 0 && len(kept.ids()) == 0 && len(d.Leases()) == 0
 			})
@@ -163,6 +168,35 @@ func TestACallerWhoGoesLeavesNothing(t *testing.T) {
 			kept.mu.Unlock()
 			mustTake(t, d, tester, physically("10m"))
 		})
+	}
+}
+
+func firstTold(w *world) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[0].Subject
+}
+
+// The caller may go at the very moment at which the lease is given.
+func TestALeaseGivenToNobodyIsReleased(t *testing.T) {
+	w, kept := newWorld(t, physicalKey(1)), &memory{}
+	d, _ := begin(t, w, kept)
+	for range 20 {
+		ctx, cancel := context.WithCancel(soon(t))
+		read := make(chan struct{})
+		w.freshly(func(context.Context, string) error { <-read; return nil })
+		_, err := d.Take(ctx, tester, physically("10m"), func(place contract.Lease) {
+			close(read)
+			eventually(t, "it is given", func() bool { l, _ := d.Lease(place.ID); return l.State == contract.LeaseActive })
+			cancel() // while the answer is there already
+		})
+		wantCode(t, err, failure.RequestTimeout)
+		eventually(t, "it is given back", func() bool { return len(d.Leases()) == 0 })
+	}
+	for id, why := range w.closed {
+		if why != contract.EndReleased {
+			t.Errorf("%s ended as %s", id, why)
+		}
 	}
 }
 

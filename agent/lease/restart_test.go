@@ -199,6 +199,34 @@ func TestALeaseThatCannotBeOpenedAgainEnds(t *testing.T) {
 	}
 }
 
+// What is asked for while it is being opened comes before its end, and writes
+// nothing after it.
+func TestARenewalBeforeAFailedOpeningLeavesNothing(t *testing.T) {
+	kept := &memory{fence: 4, records: map[string]store.Lease{"lease-a-4": {
+		Lease: contract.Lease{ID: "lease-a-4", Fence: 4, State: contract.LeaseActive, Authenticator: "key-1", EndsAt: time.Now().Add(time.Hour)},
+		Owner: contract.Owner{TokenID: "token-ci"},
+	}}}
+	w := newWorld(t, virtualKey(1))
+	opening := make(chan struct{})
+	w.onOpen = func(context.Context, Grant) error { <-opening; return errors.New("no such hardware") }
+	d, end := begin(t, w, kept)
+	renewed := make(chan error, 1)
+	go func() { _, err := d.Renew(t.Context(), token("ci"), "lease-a-4", "2h"); renewed <- err }()
+	// The renewal is in once the owner has taken the order after it.
+	eventually(t, "the renewal waits", func() bool {
+		waits := make(chan bool, 1)
+		_ = d.order(t.Context(), func(o *owner) { waits <- len(o.held["key-1"].next) > 0 })
+		return <-waits
+	})
+	close(opening)
+	wantCode(t, <-renewed, failure.LeaseOver)
+	<-d.Ended("lease-a-4")
+	end()
+	if ids := kept.ids(); len(ids) != 0 {
+		t.Errorf("kept are %v", ids)
+	}
+}
+
 // The daemon's end is told to who waits, ends what a connection holds and
 // leaves the rest to the next start.
 func TestTheDaemonsEnd(t *testing.T) {
