@@ -148,6 +148,8 @@ func TestPersonalDataIsForIdentityOnly(t *testing.T) {
 		}
 	}
 	shown := 0
+	s.Leases.Careless = "the card of " + holder + ", " + user
+	lend(s, contract.Owner{Name: "user 1000"})
 	for _, target := range targets {
 		if got := call(t, s, without, "GET", target, ""); strings.Contains(got.body, user) || strings.Contains(got.body, holder) || strings.Contains(got.body, `"der"`) {
 			t.Errorf("%s tells whose card it is: %s", target, got.body)

@@ -30,7 +30,7 @@ func (s *Server) listCeremonies(ctx context.Context, _ *struct{}) (*ceremoniesOu
 	list := orEmpty(s.config.Ceremonies.Ceremonies())
 	for i, c := range list {
 		_, owner, ok := s.config.Ceremonies.Ceremony(c.ID)
-		list[i] = shownCeremony(ctx, c, owner, ok)
+		list[i] = s.shownCeremony(ctx, c, owner, ok)
 	}
 	return &ceremoniesOutput{Body: list}, nil
 }
@@ -57,7 +57,7 @@ func (s *Server) getCeremony(ctx context.Context, in *getCeremonyInput) (*ceremo
 			return nil, err
 		}
 	}
-	return &ceremonyOutput{Body: shownCeremony(ctx, c, owner, true)}, nil
+	return &ceremonyOutput{Body: s.shownCeremony(ctx, c, owner, true)}, nil
 }
 
 func (s *Server) awaitCeremony(ctx context.Context, id string, wait time.Duration) error {
@@ -114,11 +114,11 @@ func (s *Server) beginCeremony(ctx context.Context, in *beginCeremonyInput) (*be
 	}
 	begun = true // the PIN is theirs, and so is its wipe
 	if !request.Wait {
-		return &beginCeremonyOutput{Status: http.StatusAccepted, Body: c}, nil
+		return &beginCeremonyOutput{Status: http.StatusAccepted, Body: s.ownCeremony(ctx, c)}, nil
 	}
 	over, err := s.config.Ceremonies.Await(held, c.ID)
 	if err == nil {
-		return &beginCeremonyOutput{Status: http.StatusOK, Body: over}, nil
+		return &beginCeremonyOutput{Status: http.StatusOK, Body: s.ownCeremony(ctx, over)}, nil
 	}
 	if held.Err() == nil {
 		return nil, err
@@ -141,14 +141,14 @@ type orderCeremonyInput struct {
 }
 
 func (s *Server) cancelCeremony(ctx context.Context, in *orderCeremonyInput) (*ceremonyOutput, error) {
-	if err := s.ownCeremony(ctx, in.ID); err != nil {
+	if err := s.checkOwner(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	c, err := s.config.Ceremonies.Cancel(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &ceremonyOutput{Body: c}, nil
+	return &ceremonyOutput{Body: s.ownCeremony(ctx, c)}, nil
 }
 
 type answerPINInput struct {
@@ -159,7 +159,7 @@ type answerPINInput struct {
 func (s *Server) answerPIN(ctx context.Context, in *answerPINInput) (*struct{}, error) {
 	pin := takePIN(ctx)
 	defer clear(pin)
-	if err := s.ownCeremony(ctx, in.ID); err != nil {
+	if err := s.checkOwner(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	return nil, s.config.Ceremonies.Answer(ctx, callerOf(ctx).asks(), in.ID, pin)
@@ -173,8 +173,8 @@ func (s *Server) ceremony(id string) (contract.Ceremony, contract.Owner, error) 
 	return c, owner, nil
 }
 
-// ownCeremony refuses who has not got the lease of a ceremony.
-func (s *Server) ownCeremony(ctx context.Context, id string) error {
+// checkOwner refuses who has not got the lease of a ceremony.
+func (s *Server) checkOwner(ctx context.Context, id string) error {
 	c, owner, err := s.ceremony(id)
 	if err != nil {
 		return err

@@ -258,3 +258,38 @@ func TestOneOwnerIsNotAnother(t *testing.T) {
 		}
 	}
 }
+
+// TestTheCertificateOfASignatureIsForIdentityOnly: it names the card's holder,
+// whichever way the owner is told of the ceremony.
+func TestTheCertificateOfASignatureIsForIdentityOnly(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	observeOneOfEach(t, s)
+	s.Leases.Careless = "the card of " + holder + ", " + user
+	const encoded = "UXVpbGxmZWF0aGVy" // of the certificate's beginning
+	for _, c := range []struct {
+		name   string
+		rights []contract.Right
+		shows  bool
+	}{
+		{"without", []contract.Right{contract.RightLease, contract.RightRead}, false},
+		{"with", []contract.Right{contract.RightLease, contract.RightRead, contract.RightIdentity}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			token := s.NamedToken(t, c.name, time.Hour, c.rights...)
+			lend(s, contract.Owner{TokenID: token.ID, Name: "token " + c.name})
+			told := func(text, want string) {
+				t.Helper()
+				if shows := strings.Contains(text, holder) || strings.Contains(text, user) || strings.Contains(text, encoded); shows != c.shows || !strings.Contains(text, want) {
+					t.Errorf("it tells whose card it is: %t, want %t; and %q: %s", shows, c.shows, want, text)
+				}
+			}
+			got := call(t, s, token.Secret, "POST", "/v1/ceremonies", sampleCeremony+"}")
+			told(got.body, apitest.Asked)
+			s.Ceremonies.Finish(decodeCeremony(t, got.body).ID, contract.CeremonyDone, apitest.Signature(holder))
+			told(call(t, s, token.Secret, "GET", "/v1/ceremonies/"+decodeCeremony(t, got.body).ID, "").body, `"signature":"AQ=="`)
+			told(call(t, s, token.Secret, "DELETE", "/v1/ceremonies/"+decodeCeremony(t, got.body).ID, "").body, `"signature":"AQ=="`)
+			told(call(t, s, token.Secret, "DELETE", "/v1/ceremonies/"+apitest.SampleCeremony, "").body, apitest.Asked) // its problem
+			told(call(t, s, token.Secret, "PATCH", "/v1/leases/"+apitest.SampleLease, "{}").body, apitest.SampleLease)
+		})
+	}
+}

@@ -61,12 +61,17 @@ func startHeld(ctx context.Context, o *oneLease) *heldLease {
 	return h
 }
 
+// knowing is the context of a caller to whom nothing is masked.
+func knowing(t *testing.T) context.Context {
+	return context.WithValue(t.Context(), callerKey{}, Caller{Rights: contract.Rights})
+}
+
 // TestAHeldLeaseBeats in the queue and after, every 15 s; of places that were
 // passed at once the last is told.
 func TestAHeldLeaseBeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oneLease{taken: make(chan struct{}), ended: make(chan struct{})}
-		h := startHeld(t.Context(), o)
+		h := startHeld(knowing(t), o)
 		synctest.Wait()
 		began := time.Now()
 		var said []string
@@ -82,11 +87,11 @@ func TestAHeldLeaseBeats(t *testing.T) {
 			}
 			return true
 		}
-		l, ok := h.queue(t.Context(), send)
+		l, ok := h.queue(knowing(t), send)
 		if !ok || l.ID != "l-1" {
 			t.Fatalf("%+v %t", l, ok)
 		}
-		h.keep(t.Context(), send, l)
+		h.keep(knowing(t), send, l)
 		for i, want := range []string{"event: queued", ": heartbeat", ": heartbeat", "event: taken", ": heartbeat", ": heartbeat", "event: ended"} {
 			if i >= len(said) || !strings.HasPrefix(said[i], want) {
 				t.Fatalf("said %q, want %q as number %d", said, want, i)
@@ -110,7 +115,7 @@ func TestWhoReadsNoMoreHasNoLease(t *testing.T) {
 		"after":          {taken: make(chan struct{})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, release := context.WithCancel(t.Context())
+			ctx, release := context.WithCancel(knowing(t))
 			if name == "after" {
 				close(o.taken)
 			}

@@ -8,10 +8,9 @@ import (
 	"authbridge/agent/inventory"
 )
 
-// maskVerdict hides personal data in the texts of a verdict. It was judged on
-// the whole snapshot, since a question may name a user. The texts should hold
-// none; this makes sure.
-func maskVerdict(v contract.Verdict, view *inventory.View) contract.Verdict {
+// scrubber hides personal data of the authenticators there are, in texts that
+// should hold none; this makes sure.
+func scrubber(view *inventory.View) *strings.Replacer {
 	var pairs []string
 	masked := view.Masked().Authenticators
 	for i, a := range view.Snapshot().Authenticators {
@@ -22,10 +21,13 @@ func maskVerdict(v contract.Verdict, view *inventory.View) contract.Verdict {
 			}
 		}
 	}
-	if len(pairs) == 0 {
-		return v
-	}
-	r := strings.NewReplacer(pairs...)
+	return strings.NewReplacer(pairs...)
+}
+
+// maskVerdict hides personal data in the texts of a verdict. It was judged on
+// the whole snapshot, since a question may name a user.
+func maskVerdict(v contract.Verdict, view *inventory.View) contract.Verdict {
+	r := scrubber(view)
 	v.Summary = r.Replace(v.Summary)
 	v.Checks = maskChecks(v.Checks, r)
 	v.Candidates = slices.Clone(v.Candidates)
@@ -42,4 +44,53 @@ func maskChecks(checks []contract.Check, r *strings.Replacer) []contract.Check {
 		checks[i].Evidence = r.Replace(checks[i].Evidence)
 	}
 	return checks
+}
+
+func maskTexts(texts []string, r *strings.Replacer) []string {
+	texts = slices.Clone(texts)
+	for i := range texts {
+		texts[i] = r.Replace(texts[i])
+	}
+	return texts
+}
+
+func maskLease(l contract.Lease, r *strings.Replacer) contract.Lease {
+	l.Requirement.User = maskUser(l.Requirement.User)
+	l.Waiting = r.Replace(l.Waiting)
+	l.Remarks = maskTexts(l.Remarks, r)
+	return l
+}
+
+// maskUser leaves the last three of the 12 digits, as the inventory does.
+func maskUser(user string) string {
+	const shown = 3
+	if len(user) <= shown {
+		return user
+	}
+	return strings.Repeat("*", len(user)-shown) + user[len(user)-shown:]
+}
+
+// maskCeremony leaves out the certificate, which names the card's holder: who
+// may not see it among the card's own must not get it for a signature.
+func maskCeremony(c contract.Ceremony, r *strings.Replacer) contract.Ceremony {
+	if c.Prompt != nil {
+		prompt := *c.Prompt
+		prompt.Text = r.Replace(prompt.Text)
+		c.Prompt = &prompt
+	}
+	if c.Problem != nil {
+		problem := *c.Problem
+		problem.Detail = r.Replace(problem.Detail)
+		c.Problem = &problem
+	}
+	if c.Result != nil {
+		result := *c.Result
+		result.Remarks = maskTexts(result.Remarks, r)
+		if result.Certificate != nil {
+			result.Certificate = nil
+			result.Remarks = append(result.Remarks, "the certificate is left out: it names the holder of the card, which takes the right identity")
+		}
+		c.Result = &result
+	}
+	return c
 }

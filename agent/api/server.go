@@ -75,7 +75,7 @@ type Server struct {
 	openapi  []byte
 	headers  http.Header
 
-	url      atomic.Pointer[string] // where tokens are taken; nil: nowhere but sockets
+	url atomic.Pointer[string] // where tokens are taken; nil: nowhere but sockets
 
 	idPrefix string
 	idLast   atomic.Uint64

@@ -74,7 +74,7 @@ func (c *Ceremonies) add(id, lease string, kind contract.CeremonyType, owner con
 	p := &played{owner: owner, over: make(chan struct{}), Ceremony: contract.Ceremony{
 		ID: id, Lease: lease, Authenticator: "key-1", Name: "virtual key 1", Origin: contract.Virtual, Target: "mock", Type: kind,
 		State: contract.CeremonyTouch, StartedAt: time.Now(), Deadline: time.Now().Add(time.Minute),
-		Prompt: &contract.Prompt{Kind: "touch", Text: Asked},
+		Prompt: &contract.Prompt{Kind: "touch", Text: Asked + c.leases.Careless},
 		Steps:  []contract.CeremonyStep{{State: contract.CeremonyTouch, At: time.Now()}},
 	}}
 	c.all = append(c.all, p)
@@ -121,11 +121,16 @@ func (c *Ceremonies) finish(p *played, state contract.CeremonyState, result *con
 	p.State, p.Result, p.EndedAt, p.Prompt = state, result, time.Now(), nil
 	p.Steps = append(p.Steps, contract.CeremonyStep{State: state, At: time.Now()})
 	if state != contract.CeremonyDone {
-		problem := (&failure.Error{Code: failure.CeremonyCancelled, Detail: Asked}).Problem()
+		problem := (&failure.Error{Code: failure.CeremonyCancelled, Detail: Asked + c.leases.Careless}).Problem()
 		p.Problem = &problem
 	}
 	c.publish(p)
 	close(p.over)
+}
+
+// Signature is what a card gave; its certificate would say whose it is.
+func Signature(holder string) *contract.CeremonyResult {
+	return &contract.CeremonyResult{Signature: []byte{1}, Certificate: []byte(holder), Remarks: []string{"of " + holder}}
 }
 
 // Credential is what a ceremony gave.

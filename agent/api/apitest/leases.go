@@ -26,6 +26,9 @@ const (
 // to one holder at a time, in the order in which they came, and any number of
 // nameless ones.
 type Leases struct {
+	// Careless is told of SampleLease where it does not belong; set it before.
+	Careless string
+
 	mu      sync.Mutex
 	fence   uint64
 	all     []*lent
@@ -68,7 +71,8 @@ func (l *Leases) Lend(owner contract.Owner) (token string) {
 	x.Lease = contract.Lease{
 		ID: SampleLease, Fence: 1, State: contract.LeaseActive, Authenticator: "card-1", Holder: owner.Name, Hold: contract.HoldTTL,
 		Requirement: contract.Requirement{Target: "mock", AAL: 3},
-		EndsAt:      time.Now().Add(time.Hour),
+		Waiting:     l.Careless, Remarks: []string{l.Careless},
+		EndsAt: time.Now().Add(time.Hour),
 	}
 	l.all = append(l.all, x)
 	l.change()
