@@ -204,13 +204,11 @@ func (r *runFlags) run(ctx context.Context, c *cobra.Command, f *flags, cl *clie
 	defer cancel(nil)
 	var tty *person
 	defer func() { tty.leave() }()
-	said := ""
 	done, err := cl.RunCeremony(ctx, r.request, func(now contract.Ceremony) {
-		if now.Prompt == nil || now.Prompt.Text == said {
+		if now.Prompt == nil {
 			return
 		}
-		said = now.Prompt.Text
-		s.text("→ ", "  ", fmt.Sprintf("%s (%s left)", now.Prompt.Text, left(time.Now(), now.Deadline)))
+		s.text("→ ", "  ", promptText(&now, time.Now()))
 		if now.State != contract.CeremonyPIN {
 			return
 		}
@@ -255,6 +253,18 @@ func (r *runFlags) run(ctx context.Context, c *cobra.Command, f *flags, cl *clie
 		return writeJSON(c.OutOrStdout(), done.Result.Credential)
 	}
 	return writeJSON(c.OutOrStdout(), done.Result)
+}
+
+// promptText is what a person shall do, and within which time.
+func promptText(c *contract.Ceremony, now time.Time) string {
+	text := c.Prompt.Text
+	if c.Prompt.Again {
+		text = "That PIN was wrong. " + text
+	}
+	if n := c.Prompt.TriesLeft; n != nil {
+		return fmt.Sprintf("%s (%d tries and %s left)", text, *n, left(now, c.Deadline))
+	}
+	return fmt.Sprintf("%s (%s left)", text, left(now, c.Deadline))
 }
 
 // newUnblock clears what rule 1 blocked, which a person does once the PIN is put
