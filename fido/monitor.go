@@ -14,7 +14,8 @@ const firstRewatch, lastRewatch = time.Second, 30 * time.Second
 // Monitor watches a bus and reads each key once when it is plugged: what it is
 // and how many tries it has left. That a key is there is reported at once,
 // before anything is asked of any key; each key is read by a goroutine of its
-// own, so that none delays another; a key is open only while it is read.
+// own, so that none delays another; a key is open only while it is read. A key
+// that somebody else uses is reserved, and left alone.
 type Monitor struct {
 	bus Bus
 

@@ -72,8 +72,7 @@ func TestAReservationWaitsForTheReadUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKey(t, vkey.Config{Faults: []vkey.Fault{{Name: vkey.Slow, Delay: time.Second}}})
-		b := busOf(t, k)
-		d := monitor(t, b)
+		d := monitor(t, busOf(t, k))
 		path := d.want("plugged one present").Keys[0].Node.Path // and being read
 		r, err := d.m.Reserve(path)
 		if err != nil {
@@ -89,22 +88,31 @@ func TestAReservationWaitsForTheReadUnderWay(t *testing.T) {
 		}
 		d.want("read one ready")
 		r.Release()
-
-		d.m.Reread(path)
-		pass(time.Second)
-		if r, err = d.m.Reserve(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Unplug(k); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.Wait(t.Context()); err != nil {
-			t.Errorf("waiting for a key that goes ended with %v", err)
-		}
-		r.Release()
 		if _, err := d.m.Reserve("elsewhere"); !errors.Is(err, fido.ErrGone) {
 			t.Errorf("a key that is not there: %v", err)
 		}
+	})
+}
+
+// Nobody waits for the read of a key that went, however long it takes to end.
+func TestAReservationDoesNotWaitForAKeyThatWent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newKey(t, vkey.Config{})
+		g := newGate(busOf(t, k))
+		g.hold = make(chan struct{})
+		d := monitor(t, g)
+		node := d.want("plugged one present").Keys[0].Node
+		r, err := d.m.Reserve(node.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.inject <- fido.Change{Gone: true, Node: node}
+		d.want("unplugged one present")
+		if err := r.Wait(t.Context()); err != nil {
+			t.Errorf("waiting ended with %v", err)
+		}
+		r.Release()
 	})
 }
 

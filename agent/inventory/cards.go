@@ -39,9 +39,10 @@ type CardsConfig struct {
 //
 // A probe disturbs nobody (rule 3): one a card, after ProbeDelay, not while
 // another program is connected to it, in one transaction, and never again by
-// itself once it was read. Each probe has a goroutine of its own, and one that
-// fails to end, on a card that hangs, is the matter of package pcsc: it is
-// left alone and delays no other reader.
+// itself once it was read; none of a card that somebody has claimed, as a lease
+// does. Each probe has a goroutine of its own, and one that fails to end, on a
+// card that hangs, is the matter of package pcsc: it is left alone and delays no
+// other reader.
 type Cards struct {
 	config CardsConfig
 	// What is done with a reader and a card; a test has its own.

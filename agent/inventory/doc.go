@@ -6,5 +6,7 @@
 // answered from memory, older events from the journal, whatever a slow card is
 // doing. The package decides nothing about health or readiness, and never
 // speaks to an authenticator except through its sources, whose probes cost no
-// PIN try.
+// PIN try. Who uses an authenticator claims it, so that no probe comes in
+// between, and gets the connection from here. What others do with authenticators
+// they tell here too, so that one stream of events has it all, in one order.
 package inventory
