@@ -116,8 +116,10 @@ func revive(record *store.Lease, now time.Time) contract.LeaseEnd {
 		return record.End
 	case record.State != contract.LeaseActive, record.Hold == contract.HoldConnection:
 		return contract.EndRestart
+	case !record.Expires.IsZero() && !now.Before(record.Expires):
+		return contract.EndRevoked
 	case !now.Before(record.EndsAt):
-		return endOf(record.EndsAt, record.Expires)
+		return contract.EndExpired
 	}
 	return ""
 }

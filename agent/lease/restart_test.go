@@ -27,6 +27,8 @@ func TestWhatARestartMakesOfALease(t *testing.T) {
 		{"it has time left", store.Lease{Lease: contract.Lease{State: contract.LeaseActive, Hold: contract.HoldTTL, EndsAt: now.Add(1)}}, ""},
 		{"its time is up", store.Lease{Lease: contract.Lease{State: contract.LeaseActive, Hold: contract.HoldTTL, EndsAt: now}}, contract.EndExpired},
 		{"its token has expired", store.Lease{Lease: contract.Lease{State: contract.LeaseActive, EndsAt: now}, Expires: now}, contract.EndRevoked},
+		{"its token was revoked", store.Lease{Lease: contract.Lease{State: contract.LeaseActive, EndsAt: now.Add(1)}, Expires: now.Add(-1)}, contract.EndRevoked},
+		{"its token has time left", store.Lease{Lease: contract.Lease{State: contract.LeaseActive, EndsAt: now.Add(1)}, Expires: now.Add(1)}, ""},
 		{"held by a connection", store.Lease{Lease: contract.Lease{State: contract.LeaseActive, Hold: contract.HoldConnection, EndsAt: now.Add(1)}}, contract.EndRestart},
 		{"it was being left", store.Lease{Lease: contract.Lease{State: contract.LeaseEnding, End: contract.EndTakeover, EndsAt: now.Add(1)}}, contract.EndTakeover},
 		{"it was being given", store.Lease{Lease: contract.Lease{State: contract.LeaseEnding, End: contract.EndRestart, EndsAt: now.Add(1)}}, contract.EndRestart},

@@ -10,7 +10,8 @@ import (
 )
 
 // PutLease writes a lease, and its fence number if that is the highest there
-// was. It outlives a killed daemon, not a power cut.
+// was. Written again, what callers see of it is replaced and nothing else. It
+// outlives a killed daemon, not a power cut.
 func (s *Store) PutLease(ctx context.Context, record Lease) error {
 	text, err := json.Marshal(&record.Lease)
 	if err != nil {
@@ -19,7 +20,7 @@ func (s *Store) PutLease(ctx context.Context, record Lease) error {
 	// The fence number is a trigger's, so that one statement is the whole
 	// transaction.
 	err = s.commit(ctx, `INSERT INTO leases (id, fence, json, token_id, name, expires_at, ttl, keep, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET json = excluded.json, expires_at = excluded.expires_at`,
+		ON CONFLICT (id) DO UPDATE SET json = excluded.json`,
 		record.ID, record.Fence, text, record.Owner.TokenID, record.Owner.Name, toMicros(record.Expires), int64(record.TTL), record.Keep, record.Token[:])
 	return s.fail("write lease in", err)
 }

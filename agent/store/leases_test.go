@@ -106,6 +106,29 @@ func TestTheFenceOutlivesItsLeasesAndNeverFalls(t *testing.T) {
 	}
 }
 
+// Killed between the end of a token and the end of its leases, a daemon would
+// go on with them.
+func TestTheLeasesOfARevokedTokenExpireWithIt(t *testing.T) {
+	clock := newClock()
+	s := open(t, Options{Now: clock.now})
+	made, err := s.CreateToken(t.Context(), "ci", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, other := leaseRecord("lease-a-7", 7), leaseRecord("lease-b-8", 8)
+	theirs.Owner.TokenID, theirs.Expires = made.ID, time.Time{}
+	putLease(t, s, theirs)
+	putLease(t, s, other)
+	if err := s.RevokeToken(t.Context(), "ci"); err != nil {
+		t.Fatal(err)
+	}
+	putLease(t, s, theirs) // a renewal that was under way
+	records, _ := kept(t, s)
+	if !records[0].Expires.Equal(clock.t) || !records[1].Expires.Equal(other.Expires) {
+		t.Errorf("they expire at %s and %s", records[0].Expires, records[1].Expires)
+	}
+}
+
 func TestADatabaseFromBeforeLeasesIsBroughtUpToDate(t *testing.T) {
 	dir := t.TempDir()
 	script, err := migrations.ReadFile("migrations/0001_journal_tokens.sql")

@@ -149,7 +149,9 @@ func (s *Store) Tokens() []contract.Token {
 	return list
 }
 
-// RevokeToken ends the token with that id or name, at once and for good.
+// RevokeToken ends the token with that id or name, at once and for good. The
+// leases that it took expire with it, so that a daemon that is killed before it
+// has ended them does not go on with them.
 func (s *Store) RevokeToken(ctx context.Context, idOrName string) error {
 	// The memory first: a token revoked while the disk is full is revoked
 	// until the next start, and the error says that it is not for good.
@@ -163,14 +165,21 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string) error {
 		}
 	}
 	s.tokens.mu.Unlock()
-	result, err := s.safe.ExecContext(ctx, `DELETE FROM tokens WHERE id = ?1 OR name = ?1`, idOrName)
-	if err != nil {
-		return s.fail("revoke token in", err)
-	}
-	if rows, err := result.RowsAffected(); err == nil && rows == 0 && !found {
-		return s.fail("revoke token in", ErrNotFound)
-	}
-	return nil
+	err := inTransaction(ctx, s.safe, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE leases SET expires_at = ?2
+			WHERE token_id IN (SELECT id FROM tokens WHERE id = ?1 OR name = ?1)`, idOrName, toMicros(s.now())); err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE id = ?1 OR name = ?1`, idOrName)
+		if err != nil {
+			return err
+		}
+		if rows, err := result.RowsAffected(); err == nil && rows == 0 && !found {
+			return ErrNotFound
+		}
+		return nil
+	})
+	return s.fail("revoke token in", err)
 }
 
 func expired(token *contract.Token, now time.Time) bool {
