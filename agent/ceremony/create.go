@@ -23,19 +23,13 @@ func (s *station) create(a *act, w *work) (*contract.CeremonyResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The PIN goes before the key's own user verification where the credential
-	// is to be deleted: that needs another token, and so another finger.
-	ask := uvAsk{requirement: a.creation.UV, create: true, discoverable: make.ResidentKey, pin: w.request.PIN != nil}
-	want := fido.PermitMakeCredential
 	temporary := make.ResidentKey && !s.grant.Keep
-	if temporary {
-		ask.pin = true
-	}
+	want := fido.PermitMakeCredential
 	looks := make.ResidentKey && s.grant.Authenticator.Origin == contract.Physical && manages(u.info)
 	if looks {
 		want |= fido.PermitCredentialManagement
 	}
-	token, uv, err := u.permit(ask, want, a.creation.RPID)
+	token, uv, err := u.permit(creationAsk(a.creation, make.ResidentKey, temporary, w.request.PIN != nil), want, a.creation.RPID)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +50,13 @@ func (s *station) create(a *act, w *work) (*contract.CeremonyResult, error) {
 		return nil, u.unmade(err, temporary)
 	}
 	return u.made(made, make, temporary)
+}
+
+// creationAsk is what a creation asks of a key's user verification. A PIN goes
+// before the key's own where the credential is to be deleted again: that needs
+// another token, and so would another finger.
+func creationAsk(c *webauthn.Creation, discoverable, temporary, pin bool) uvAsk {
+	return uvAsk{requirement: c.UV, create: true, discoverable: discoverable, pin: pin || temporary}
 }
 
 // making is what the key is asked for, of what it can do.

@@ -2,6 +2,7 @@ package ceremony_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -169,6 +170,23 @@ func TestAMuteKey(t *testing.T) {
 		c := d.fails(user, creation(d.lend("l1", user), noUV), contract.CeremonyFailed, failure.KeyMute)
 		d.works(c)
 	})
+}
+
+func TestTheStatesOfAKeyThatIsPutBack(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, vkey.Config{})
+	g := d.lend("l1", user)
+	d.unplug()
+	c := d.begin(user, creation(g, noUV))
+	d.reaches(c.ID, contract.CeremonyInsert)
+	d.plug()
+	var states []contract.CeremonyState
+	for _, s := range d.await(c.ID).Steps {
+		states = append(states, s.State)
+	}
+	if want := []contract.CeremonyState{"queued", "running", "insert", "running", "done"}; !slices.Equal(states, want) {
+		t.Errorf("states %v, want %v", states, want)
+	}
 }
 
 func TestAnUnpluggedKeyIsWaitedFor(t *testing.T) {

@@ -107,6 +107,9 @@ func TestAKeyRegistersAndSignsIn(t *testing.T) {
 	if d.rereads != 1 {
 		t.Errorf("%d rereads", d.rereads)
 	}
+	if left, _ := d.store.Ceremonies(t.Context()); len(left) != 0 {
+		t.Errorf("not over by the store: %+v", left)
+	}
 }
 
 func TestNoPINIsAskedForWhereNoneIsNeeded(t *testing.T) {
@@ -225,13 +228,16 @@ func TestOnlyTheOwnerAnswers(t *testing.T) {
 	if err := d.c.Answer(soon(t), user, c.ID, []byte("1")); failure.CodeOf(err) != failure.PINFormat {
 		t.Error(err)
 	}
-	// The lease's own token is its owner's.
+	// The lease's own token is its owner's, and no person.
 	token := callerOf{}
 	token.Owner = contract.Owner{Lease: "l1", Name: "lease l1"}
-	if err := d.c.Answer(soon(t), token, c.ID, []byte(pin)); err != nil {
+	if err := d.c.Answer(soon(t), token, c.ID, []byte("000000")); err != nil {
 		t.Fatal(err)
 	}
-	d.await(c.ID)
+	d.isFailed(d.await(c.ID), contract.CeremonyFailed, failure.PINRefused)
+	if blocks := d.c.Blocks(); len(blocks) != 1 || blocks[0].Source != "requests of user 1000" {
+		t.Errorf("blocks %v", blocks)
+	}
 	if err := d.c.Answer(soon(t), user, c.ID, []byte(pin)); failure.CodeOf(err) != failure.CeremonyOver {
 		t.Error(err)
 	}
@@ -490,4 +496,9 @@ func TestAnExcludedCredential(t *testing.T) {
 		t.Errorf("problem %+v", c.Problem)
 	}
 	d.fails(ci, request(g, `"allowCredentials":[{"type":"public-key","id":"AAEC"}]`, noUVOnGet), contract.CeremonyFailed, failure.WebAuthnNone)
+	// What the key refused to make needs no deletion.
+	d.fails(ci, withPIN(creation(g, residentKey, `"excludeCredentials":[{"type":"public-key","id":"`+r.ID+`"}]`), pin), contract.CeremonyFailed, failure.WebAuthnExcluded)
+	if traces, _ := d.store.Traces(t.Context(), "l1"); len(traces) != 0 {
+		t.Errorf("traces %+v", traces)
+	}
 }

@@ -72,7 +72,7 @@ func (u *keyUse) known(ctx context.Context, again bool) ([]byte, Source, error) 
 	if u.pin != nil {
 		return u.pin, u.from, nil
 	}
-	if !u.a.asks() {
+	if !u.w.asks() {
 		return u.w.pin(ctx, pinAsk{again: again})
 	}
 	retries, err := u.retries(ctx)

@@ -20,6 +20,7 @@ import (
 type finger struct {
 	fido.Session
 	ownFails  fido.Status
+	pinFails  fido.Status
 	asked     []fido.Permissions // of UVToken
 	pins      [][]byte
 	permitted []fido.Permissions // of PINToken
@@ -50,6 +51,9 @@ func (f *finger) PINToken(_ context.Context, pin []byte, want fido.Permissions, 
 	f.pins = append(f.pins, bytes.Clone(pin))
 	f.permitted = append(f.permitted, want)
 	clear(pin)
+	if f.pinFails != 0 {
+		return nil, &fido.StatusError{Command: 6, Status: f.pinFails}
+	}
 	return &fido.Token{}, nil
 }
 
@@ -172,6 +176,35 @@ func TestAPINWithoutAnAnswerSaysSo(t *testing.T) {
 	var e *failure.Error
 	if !errors.As(err, &e) || e.Code != failure.KeyGone || e.Detail != errUnanswered.Error() {
 		t.Errorf("%#v", err)
+	}
+}
+
+func TestTheOverrideIsForOneAttempt(t *testing.T) {
+	t.Parallel()
+	key := &finger{pinFails: fido.CTAP2_ERR_PIN_INVALID}
+	u, _ := using(t, key, "clientPin pinUvAuthToken", contract.CeremonyRequest{Override: true})
+	entered := 0
+	u.w.asks = func() bool { return false } // the key stays open
+	u.w.pin = func(context.Context, pinAsk) ([]byte, Source, error) {
+		entered++
+		return []byte{'1', '2', '3', byte('0' + entered)}, Person, nil
+	}
+	*key.tries.PIN = 3
+	_, _, err := u.permit(uvAsk{requirement: webauthn.Required}, fido.PermitGetAssertion, "localhost")
+	if failure.CodeOf(err) != failure.PINTooFewTries || len(key.pins) != 1 {
+		t.Errorf("%v, %d PINs", err, len(key.pins))
+	}
+}
+
+func TestAPromptTakesOneAnswer(t *testing.T) {
+	t.Parallel()
+	a := &act{answers: make(chan answer, 1)}
+	if err := a.take(answer{pin: []byte("1234")}); err != nil {
+		t.Fatal(err)
+	}
+	second := []byte("1234")
+	if err := a.take(answer{pin: second}); failure.CodeOf(err) != failure.CeremonyNoPrompt || !bytes.Equal(second, make([]byte, 4)) {
+		t.Errorf("%v, %q", err, second)
 	}
 }
 

@@ -90,6 +90,20 @@ func TestHowTheUserIsVerified(t *testing.T) {
 	}
 }
 
+func TestWhatIsToBeDeletedIsMadeWithAPIN(t *testing.T) {
+	t.Parallel()
+	c := &webauthn.Creation{UV: webauthn.Preferred}
+	for _, row := range []struct {
+		temporary, pin bool
+		want           uvWay
+	}{{false, false, uvOwn}, {true, false, uvPIN}, {false, true, uvPIN}} {
+		ask := creationAsk(c, true, row.temporary, row.pin)
+		if got, err := planUV(getInfo("clientPin uv pinUvAuthToken"), ask); err != nil || got != row.want || !ask.create || !ask.discoverable {
+			t.Errorf("%+v: %d, %v, %+v", row, got, err, ask)
+		}
+	}
+}
+
 func TestWhatAKeySaysHasACode(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[fido.Status]failure.Code{
