@@ -3,10 +3,13 @@
 package browser_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	apiclient "authbridge/agent/client"
 	"authbridge/agent/contract"
 )
 
@@ -66,7 +69,9 @@ func TestATouchThatNeverComesIsSaid(t *testing.T) {
 	w.keyIs("never")
 	results := w.specs("touch")
 	const sentence = "authbridge: create failed: Nobody touched the security key in time"
-	for title, want := range map[string]string{"nobody touches the key": "passed", "a test that relies on it": "failed"} {
+	for title, want := range map[string]string{
+		"nobody touches the key": "passed", "a test that relies on it": "failed",
+	} {
 		r := results[title]
 		if r.Status != want || !strings.Contains(r.said(), sentence) {
 			t.Errorf("%s: %s\n%s%s", title, r.Status, r.wrong(), r.said())
@@ -77,6 +82,9 @@ func TestATouchThatNeverComesIsSaid(t *testing.T) {
 		if took := time.Duration(r.Duration) * time.Millisecond; took > time.Minute {
 			t.Errorf("%s took %s", title, took)
 		}
+	}
+	if r := results["a page that leaves while the key blinks"]; r.Status != "passed" {
+		t.Errorf("a page that leaves: %s\n%s", r.Status, r.wrong())
 	}
 	if wrong := results["a test that relies on it"].wrong(); !strings.Contains(wrong, sentence) {
 		t.Errorf("beside the failed assertion it is not said why:\n%s", wrong)
@@ -92,4 +100,59 @@ func TestWithoutAnAuthenticatorATestIsSkippedWithTheReason(t *testing.T) {
 		}
 		t.Log(r.skipped)
 	}
+}
+
+func TestATokenWithTheRightLeaseIsEnough(t *testing.T) {
+	w := newWorld(t)
+	token := must2(w.CreateToken(t.Context(), contract.TokenRequest{
+		Name: "ci", Rights: []contract.Right{contract.RightRead, contract.RightLease},
+	}))(t)
+	wantPassed(t, w.play([]string{"AUTHBRIDGE_URL=" + w.url, "AUTHBRIDGE_TOKEN=" + token.Secret}, w.command("signin")...), 1)
+}
+
+func TestUnderALeaseOfTheCommandLineAllTestsUseIt(t *testing.T) {
+	w := newWorld(t)
+	question := contract.Question{AAL: 3, Target: "mock", Kind: contract.SecurityKey}
+	if v := must2(w.Ready(t.Context(), question, patience))(t); v.Outcome != contract.VerdictReady {
+		t.Fatal(v.Summary)
+	}
+	lease := []string{binary, "lease", "--state-dir", w.state, "--kind", "security-key", "--purpose", "all of them", "--"}
+	results := w.play(nil, append(lease, w.command("signin")...)...)
+	wantPassed(t, results, 1)
+	var got records
+	results["registers and signs in"].attachment(t, "authbridge-ceremonies", &got)
+	if got.Lease.Purpose != "all of them" || got.Lease.State != contract.LeaseActive {
+		t.Errorf("the test had %+v", got.Lease)
+	}
+}
+
+func TestAWorkerThatDiesGivesTheKeyBack(t *testing.T) {
+	w := newWorld(t)
+	w.keyIs("never")
+	ctx, cancel := context.WithTimeout(t.Context(), runTime+patience)
+	defer cancel()
+	ended := make(chan error, 1)
+	listening := make(chan struct{})
+	found := errors.New("found")
+	go func() {
+		ended <- w.Events(ctx, "", func(e apiclient.Event) error {
+			switch {
+			case e.Snapshot != nil:
+				close(listening)
+			case e.Event != nil && e.Event.Lease != nil && e.Event.Lease.End == contract.EndConnection && e.Event.Lease.State == contract.LeaseEnded:
+				return found
+			}
+			return nil
+		})
+	}()
+	<-listening
+	if r := w.specs("crash")["dies while the key blinks"]; r.Status != "failed" {
+		t.Errorf("%s\n%s", r.Status, r.wrong())
+	}
+	if err := <-ended; !errors.Is(err, found) {
+		t.Errorf("no lease ended with its connection: %v", err)
+	}
+	// It is free for the next, at once.
+	lease := must2(w.TakeLease(ctx, contract.LeaseRequest{Requirement: contract.Requirement{AAL: 3, Target: "mock", Kind: contract.SecurityKey}}))(t)
+	must2(w.ReleaseLease(ctx, lease.ID))(t)
 }

@@ -32,6 +32,7 @@ const (
 type world struct {
 	t     *testing.T
 	state string
+	url   string // of the daemon, over TCP
 	party *party
 	*apiclient.Client
 }
@@ -60,6 +61,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil || !strings.HasPrefix(line, "listening on http://127.0.0.1:") {
 		t.Fatalf("the daemon said %q, %v", line, err)
 	}
+	w.url = strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
 	return w
 }
 
@@ -81,18 +83,23 @@ func (w *world) keyIs(touch string) {
 
 // specs runs specs of clients/playwright/e2e as a team would and gives what came
 // of each test, by its title.
-func (w *world) specs(files ...string) map[string]result {
+func (w *world) specs(name string) map[string]result {
+	return w.play([]string{"AUTHBRIDGE_URL=unix://" + filepath.Join(w.state, "authbridge.sock")}, w.command(name)...)
+}
+
+// command is what runs the specs in a file.
+func (w *world) command(name string) []string {
+	return []string{"node", "node_modules/@playwright/test/cli.js", "test", "-c", "e2e", "--workers=1", "--reporter=json", "--output", w.t.TempDir(), "e2e/" + name + ".spec.ts"}
+}
+
+// play runs a command that runs specs.
+func (w *world) play(env []string, command ...string) map[string]result {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), runTime)
 	defer cancel()
-	args := append([]string{"node_modules/@playwright/test/cli.js", "test", "-c", "e2e", "--workers=1", "--reporter=json", "--output", w.t.TempDir()}, files...)
-	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = client
-	cmd.Env = append(os.Environ(),
-		"AUTHBRIDGE_URL=unix://"+filepath.Join(w.state, "authbridge.sock"),
-		"KEY_PIN="+virtual.DefaultPIN,
-		"APP_URL="+w.party.origin,
-	)
+	cmd.Env = append(append(os.Environ(), "KEY_PIN="+virtual.DefaultPIN, "APP_URL="+w.party.origin), env...)
 	cmd.Stderr = os.Stderr
 	// Playwright ends its browsers when it is asked to end.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -16,3 +16,15 @@ test('a test that relies on it', async ({ page, authenticator: _ }) => {
   await expect(page.getByRole('status')).toHaveText(/^(registered|NotAllowedError)/, { timeout: 15_000 });
   await expect(page.getByRole('status')).toHaveText('registered as ann', { timeout: 500 });
 });
+
+test('a page that leaves while the key blinks', async ({ page, authenticator }) => {
+  for (const n of [0, 1]) {
+    await page.goto('/?timeout=60000');
+    await page.getByLabel('User name').fill('ann');
+    await page.getByRole('button', { name: 'Register' }).click();
+    await expect.poll(() => authenticator.ceremonies[n]?.prompts.length).toBe(1);
+    await page.goto('about:blank');
+    await expect.poll(() => authenticator.ceremonies[n]?.ceremony?.state).toBe('cancelled');
+  }
+  expect(authenticator.ceremonies.map((c) => c.withdrawn)).toEqual(Array(2).fill('the page went elsewhere'));
+});

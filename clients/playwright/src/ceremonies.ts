@@ -19,11 +19,11 @@ export type Wish = Pick<CeremonyRequest, 'type' | 'origin' | 'top_origin' | 'opt
   timeout?: number | undefined;
 };
 
-/** How a ceremony ended: with a credential or an error; the record is absent where none began. */
+/** How a ceremony ended: with a credential or an error; the ceremony is absent where none began. */
 export interface Outcome {
   credential?: CredentialJSON;
   error?: unknown;
-  record?: Ceremony;
+  ceremony?: Ceremony;
 }
 
 export class Ceremonies {
@@ -36,41 +36,41 @@ export class Ceremonies {
     private readonly pin: () => PINSource | undefined,
   ) {}
 
-  /** Carries out a ceremony and returns once it is over. When the signal fires it is cancelled first. */
-  run(wish: Wish, signal: AbortSignal): Promise<Outcome> {
-    const outcome = this.last.then(() => this.one(wish, signal));
+  /** Carries out a ceremony and returns once it is over; begun hears its id. When the signal fires it is cancelled first. */
+  run(wish: Wish, signal: AbortSignal, begun: (id: string) => void): Promise<Outcome> {
+    const outcome = this.last.then(() => this.one(wish, signal, begun));
     this.last = outcome;
     return outcome;
   }
 
-  private async one({ timeout, ...wish }: Wish, signal: AbortSignal): Promise<Outcome> {
+  private async one({ timeout, ...wish }: Wish, signal: AbortSignal, begun: (id: string) => void): Promise<Outcome> {
     if (signal.aborted) return { error: signal.reason };
     const body: CeremonyRequest = { ...this.common, ...wish, wait: true };
     const pin = this.pin();
     if (pin) body.pin = pin;
     if (timeout !== undefined && timeout > 0) body.timeout = goDuration(Math.min(Math.max(timeout, least), most));
     let id: string | undefined;
-    const begun = this.watch.next().then((it) => (id = it));
+    const beginning = this.watch.next().then((it) => (begun(it), (id = it)));
     const call = new AbortController();
-    const cancel = () => void this.cancel(begun, call);
+    const cancel = () => void this.cancel(beginning, call);
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      const record = await this.daemon.ask<Ceremony>('POST', '/v1/ceremonies', { body, held: most, signal: call.signal });
-      await within(this.watch.over(record.id)); // so that what it asked for is told before what came of it
-      const credential = record.result?.credential;
-      if (record.state === 'done' && credential) return { credential, record };
-      return { error: record.problem ? new ProblemError(record.problem) : new Error(`the ceremony is ${record.state}`), record };
+      const ceremony = await this.daemon.ask<Ceremony>('POST', '/v1/ceremonies', { body, held: most, signal: call.signal });
+      await within(this.watch.over(ceremony.id)); // so that what it asked for is told before what came of it
+      const credential = ceremony.result?.credential;
+      if (ceremony.state === 'done' && credential) return { credential, ceremony };
+      return { error: ceremony.problem ? new ProblemError(ceremony.problem) : new Error(`the ceremony is ${ceremony.state}`), ceremony };
     } catch (error) {
-      const record = id === undefined ? undefined : this.watch.latest(id);
-      return { error, ...(record ? { record } : {}) };
+      const ceremony = id === undefined ? undefined : this.watch.latest(id);
+      return { error, ...(ceremony ? { ceremony } : {}) };
     } finally {
       signal.removeEventListener('abort', cancel);
     }
   }
 
   /** Cancels by DELETE, which returns once it is over and lets the call end by itself; where no event came, breaks off the call. */
-  private async cancel(begun: Promise<string>, call: AbortController): Promise<void> {
-    const id = await within(begun);
+  private async cancel(beginning: Promise<string>, call: AbortController): Promise<void> {
+    const id = await within(beginning);
     try {
       if (id !== undefined) return await this.daemon.ask('DELETE', `/v1/ceremonies/${encodeURIComponent(id)}`, { held: 10_000 });
     } catch {

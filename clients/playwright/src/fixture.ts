@@ -19,7 +19,7 @@ export interface LeasedAuthenticator {
   /** Why it is ready, with the checks that this rests on. */
   readonly verdict: Verdict;
   readonly lease: Lease;
-  /** What the pages asked for so far, in the order in which it ended. */
+  /** What the pages asked for so far, in the order in which they did. */
   readonly ceremonies: readonly CeremonyRecord[];
   /**
    * Does what a person does who picks the passkey that the browser offers in a
@@ -112,22 +112,21 @@ function unavailable(o: Options, info: TestInfo, why: string): never {
 
 async function perform(ceremonies: Ceremonies, report: Report, caller: Caller, ask: Ask, signal: AbortSignal) {
   const { origin, topOrigin } = caller;
-  const { credential, error, record } = await ceremonies.run({
-    type: ask.kind, origin, ...(topOrigin ? { top_origin: topOrigin } : {}), options: ask.options, timeout: ask.options.timeout,
-  }, signal);
   const rpId = ask.options.rp?.id ?? ask.options.rpId;
-  const call = { type: ask.kind, origin, ...(topOrigin ? { topOrigin } : {}), ...(rpId ? { rpId } : {}) };
+  const record = report.began({ type: ask.kind, origin, ...(topOrigin ? { topOrigin } : {}), ...(rpId ? { rpId } : {}) });
+  const wish = { type: ask.kind, origin, ...(topOrigin ? { top_origin: topOrigin } : {}), options: ask.options, timeout: ask.options.timeout };
+  const { credential, error, ceremony } = await ceremonies.run(wish, signal, (id) => report.became(record, id));
   if (credential) {
-    report.over(call, record);
+    report.over(record, {}, ceremony);
     return credential;
   }
   if (signal.reason instanceof Withdrawn) {
-    report.over({ ...call, exception: 'AbortError', withdrawn: signal.reason.message }, record);
+    report.over(record, { exception: 'AbortError', withdrawn: signal.reason.message }, ceremony);
     throw signal.reason;
   }
   const exception = exceptionFor(error);
   const failure = ((signal.reason ?? error) as Error).message;
-  report.over({ ...call, exception: exception.name, failure, ...(error instanceof ProblemError ? { problem: error.problem } : {}) }, record);
+  report.over(record, { exception: exception.name, failure, ...(error instanceof ProblemError ? { problem: error.problem } : {}) }, ceremony);
   throw new Refusal(exception, failure);
 }
 

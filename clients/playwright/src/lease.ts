@@ -9,6 +9,8 @@ import type { Lease, LeaseRequest, Problem } from './wire.js';
 
 /** How long a lease lasts by itself, in ms. It is renewed three times as often, for a test that a person has paused. */
 const ttl = 300_000;
+/** How long the daemon may take to leave an authenticator as it was found, in ms. */
+const leaving = 30_000;
 
 /** A lease in use. */
 export interface Held {
@@ -85,7 +87,7 @@ class ByConnection implements Held {
     this.released = true;
     clearInterval(this.renewal);
     try {
-      return this.lost ?? (await this.daemon.ask<Lease>('DELETE', this.path, { held: 10_000 }));
+      return this.lost ?? (await this.daemon.ask<Lease>('DELETE', this.path, { held: leaving }));
     } finally {
       this.connection.abort();
     }

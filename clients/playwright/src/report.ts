@@ -3,7 +3,7 @@
 import type { TestInfo } from '@playwright/test';
 import type { Ceremony, Lease, Problem, Verdict } from './wire.js';
 
-/** One WebAuthn call of a page and what came of it. It holds no secret and no personal data. */
+/** One WebAuthn call of a page and what has come of it so far. It holds no secret and no personal data. */
 export interface CeremonyRecord {
   type: 'create' | 'get';
   origin: string;
@@ -18,12 +18,13 @@ export interface CeremonyRecord {
   problem?: Problem;
   /** What a person was asked to do. */
   prompts: string[];
-  /** As the daemon tells it; absent where none began. */
+  /** As the daemon tells it at its end; absent before, and where none began. */
   ceremony?: Omit<Ceremony, 'result' | 'prompt' | 'problem'>;
 }
 
 const prefix = 'authbridge: ';
 
+/** A failure in one line. */
 function failed({ type, failure, prompts }: CeremonyRecord): string {
   const asked = prompts.at(-1);
   return `${type} failed: ${failure}${asked ? ` [it had asked: ${asked}]` : ''}`;
@@ -48,23 +49,33 @@ export class Report {
   /** Prints what a ceremony asks of a person, each time that it changes. */
   heard({ id, state, prompt, deadline }: Ceremony): void {
     if (!prompt) return;
-    const told = this.prompts.get(id) ?? [];
-    this.prompts.set(id, told);
+    const told = this.promptsOf(id);
     if (told.at(-1) === prompt.text && !prompt.again) return;
     told.push(prompt.text);
     const left = deadline ? Math.round((Date.parse(deadline) - Date.now()) / 1000) : undefined;
     this.once(`${state}: ${prompt.text}${left === undefined ? '' : ` (${left} s left)`}`);
   }
 
-  /** Keeps what came of a call, and prints why it failed. */
-  over(record: Omit<CeremonyRecord, 'prompts' | 'ceremony'>, ceremony: Ceremony | undefined): void {
-    const whole: CeremonyRecord = { ...record, prompts: (ceremony && this.prompts.get(ceremony.id)) ?? [] };
+  /** A call was made. Its record is filled in as it goes on. */
+  began(call: Pick<CeremonyRecord, 'type' | 'origin' | 'topOrigin' | 'rpId'>): CeremonyRecord {
+    const record: CeremonyRecord = { ...call, prompts: [] };
+    this.records.push(record);
+    return record;
+  }
+
+  /** The call has become a ceremony, whose prompts are the record's from now on. */
+  became(record: CeremonyRecord, id: string): void {
+    record.prompts = this.promptsOf(id);
+  }
+
+  /** The call is over. Why it failed is printed. */
+  over(record: CeremonyRecord, how: Partial<CeremonyRecord>, ceremony: Ceremony | undefined): void {
+    Object.assign(record, how);
     if (ceremony) {
       const { result: _result, prompt: _prompt, problem: _problem, ...rest } = ceremony;
-      whole.ceremony = rest;
+      record.ceremony = rest;
     }
-    this.records.push(whole);
-    if (record.failure) this.say(failed(whole));
+    if (record.failure) this.say(failed(record));
   }
 
   /** Why calls failed, for a test that failed after them. */
@@ -75,6 +86,12 @@ export class Report {
   async attach(verdict: Verdict, lease: Lease | undefined): Promise<void> {
     await this.json('authbridge-verdict', verdict);
     if (lease) await this.json('authbridge-ceremonies', { lease, ceremonies: this.records });
+  }
+
+  private promptsOf(id: string): string[] {
+    const told = this.prompts.get(id) ?? [];
+    this.prompts.set(id, told);
+    return told;
   }
 
   private json(name: string, value: unknown): Promise<void> {

@@ -100,7 +100,7 @@ test('a page that leaves cancels; a step within it does not', async ({ page, sit
     await page.evaluate(`void get()`);
     await beginning;
   };
-  const cancelled = (n: number, why: string) => expect.poll(() => authenticator.ceremonies.map((c) => c.withdrawn)).toHaveLength(n).then(() => expect(authenticator.ceremonies.at(-1)!.withdrawn).toBe(why));
+  const cancelled = (n: number, why: string) => expect.poll(() => authenticator.ceremonies[n - 1]?.withdrawn).toBe(why);
   await visit(page, site.origin);
   await ask();
   await page.evaluate(`history.pushState({}, '', '/?step'); location.hash = 'x'`);
@@ -152,6 +152,11 @@ test('a conditional request can be aborted before anybody chose', async ({ page,
   expect(await run(page, `create({}, { mediation: 'conditional' })`)).toMatch(/^NotAllowedError/);
 });
 
+test('a page without WebAuthn is left so', async ({ page, authenticator: _ }) => {
+  await page.goto('data:text/html,<p>');
+  expect(await page.evaluate(`[typeof PublicKeyCredential, typeof navigator.credentials, Object.keys(window).filter((k) => k.includes('authbridge')).length]`)).toEqual(['undefined', 'undefined', 0]);
+});
+
 test.describe('frames', () => {
   const inFrame = (site: Site, host: string, path: string, attributes: string) =>
     site.pages.set('/top', { html: `<!doctype html><iframe ${attributes} src="http://${host}:${site.port}${path}"></iframe>` });
@@ -183,6 +188,13 @@ test.describe('frames', () => {
     await frame.evaluate(`document.querySelector('button').onclick = async () => { window.result = await create() }`);
     await frame.click('button');
     await expect.poll(() => frame.evaluate('window.result')).toBe('credential aWQ');
+  });
+
+  test('one that asks at once is known already', async ({ page, site, daemon, authenticator: _ }) => {
+    inFrame(site, 'b.localhost', '/frame', 'allow="publickey-credentials-get"');
+    const frame = await frameOf(page, site, 'get()');
+    expect(await frame.evaluate('early')).toBe('credential aWQ');
+    expect(daemon.requests[0]).toMatchObject({ origin: `http://b.localhost:${site.port}`, top_origin: site.origin });
   });
 
   test('a sandbox has no origin to ask for', async ({ page, site, daemon, authenticator: _ }) => {

@@ -54,10 +54,11 @@ test('a run says what was asked, what failed and why, and keeps the secrets', as
     step('touch', { kind: 'touch', text: 'Touch key blue, which blinks.' });
     const { purpose } = daemon.leases.find((l) => l.id === request.lease)!;
     if (purpose === 'runs out of time' || purpose === 'dies') return forever(request, step);
+    if (purpose === 'loses its lease') daemon.takeOver();
     if (purpose !== 'signs in') throw problem('TOUCH_TIMEOUT', { title: 'Nobody touched it', dom_exception: 'NotAllowedError' });
     return usual(request, step);
   };
-  const all = await run(site.origin, info.outputPath('out'), 'signs|fails|runs|dies', { CANARY: 'canary-pin' });
+  const all = await run(site.origin, info.outputPath('out'), 'signs|fails|loses|runs|dies', { CANARY: 'canary-pin' });
 
   const good = all.of('signs in');
   expect(good.status).toBe('passed');
@@ -76,12 +77,15 @@ test('a run says what was asked, what failed and why, and keeps the secrets', as
   expect([meant.status, meant.errors]).toEqual(['passed', []]);
   expect(meant.said).toContain(why);
 
+  const lost = all.of('loses its lease');
+  expect([lost.status, lost.said]).toEqual(['passed', expect.stringContaining('authbridge: the lease ended before the test did: takeover\n')]);
+
   const late = all.of('runs out of time');
   expect(late.status).toBe('timedOut');
   expect(late.errors.map((e) => e.message).join('\n')).toContain('the test ended first [it had asked: Touch key blue, which blinks.]');
 
   expect(daemon.leases.map((l) => [l.purpose, l.end])).toEqual([
-    ['signs in', 'released'], ['fails and then asserts', 'released'], ['fails as expected', 'released'], ['runs out of time', 'released'], ['dies', 'connection']]);
+    ['signs in', 'released'], ['fails and then asserts', 'released'], ['fails as expected', 'released'], ['loses its lease', 'takeover'], ['runs out of time', 'released'], ['dies', 'connection']]);
   expect(daemon.requests[0]!.pin).toEqual({ value: 'canary-pin', secret: 'CANARY' });
   for (const secret of ['canary-pin', 'canary-token', 'canary-lease-token']) expect(all.everything.includes(secret), secret).toBe(false);
 });

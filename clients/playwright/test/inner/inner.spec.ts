@@ -18,6 +18,10 @@ test('fails as expected', async ({ page, authenticator: _ }) => {
   expect(await page.evaluate(use)).toBe('NotAllowedError');
 });
 
+test('loses its lease', async ({ page, authenticator: _ }) => {
+  expect(await page.evaluate(use)).toBe('NotAllowedError');
+});
+
 test('runs out of time', async ({ page, authenticator: _ }) => {
   test.setTimeout(1500);
   await page.evaluate(use);
