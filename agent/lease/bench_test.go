@@ -2,6 +2,8 @@ package lease
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -22,7 +24,25 @@ func BenchmarkTakeAndRelease(b *testing.B) {
 	}
 }
 
-// The same in a crowd of 200 that waits for 4.
+// One page synced to the same disk, to compare with: lending waits for none.
+func BenchmarkOneFsync(b *testing.B) {
+	file, err := os.Create(filepath.Join(b.TempDir(), "page"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	page := make([]byte, 4096)
+	for b.Loop() {
+		if _, err := file.WriteAt(page, 0); err != nil {
+			b.Fatal(err)
+		}
+		if err := file.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Lending in a crowd of 200 that waits for 4.
 func BenchmarkCrowd(b *testing.B) {
 	d, _ := begin(b, newWorld(b, virtualKey(1), virtualKey(2), virtualKey(3), virtualKey(4)), openStore(b, b.TempDir()))
 	b.SetParallelism(100) // times GOMAXPROCS
