@@ -41,17 +41,18 @@ func (c *Conductor) begin(ctx context.Context, by lease.Caller, request contract
 	if err := a.check(by, s.live()); err != nil {
 		return contract.Ceremony{}, err
 	}
+	now := c.now()
 	a.state = contract.Ceremony{
 		ID: a.id, Lease: s.grant.Lease, Authenticator: s.grant.Authenticator.ID, Name: s.grant.Authenticator.Name,
-		Origin: s.grant.Authenticator.Origin, Target: s.grant.Target, Type: request.Type, StartedAt: c.now(),
+		Origin: s.grant.Authenticator.Origin, Target: s.grant.Target, Type: request.Type,
+		State: contract.CeremonyQueued, StartedAt: now, Deadline: now.Add(a.timeout),
+		Steps: []contract.CeremonyStep{{State: contract.CeremonyQueued, At: now}},
 	}
 	if err := s.reserve(a); err != nil {
 		return contract.Ceremony{}, err
 	}
-	first := a.state
-	first.State = contract.CeremonyQueued
-	first.Steps = []contract.CeremonyStep{{State: contract.CeremonyQueued, At: first.StartedAt}}
-	if err := c.store.PutCeremony(ctx, first); err != nil {
+	begun := a.snapshot()
+	if err := c.store.PutCeremony(ctx, begun); err != nil {
 		s.acts <- nil // the station is free again
 		return contract.Ceremony{}, err
 	}
@@ -63,9 +64,8 @@ func (c *Conductor) begin(ctx context.Context, by lease.Caller, request contract
 		cancel(cause)
 		stop()
 	}
-	a.step(contract.CeremonyQueued, nil)
-	begun := a.snapshot()
 	c.keep(a)
+	a.tell(begun)
 	s.acts <- a // it has room: the station is reserved
 	return begun, nil
 }

@@ -66,6 +66,27 @@ func TestWhatIsRefusedBeforeItBegins(t *testing.T) {
 	}
 }
 
+// TestALivePINComesFromAPerson: neither from a request nor from a file.
+func TestALivePINComesFromAPerson(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, vkey.Config{})
+	d.stop()
+	d.environment, d.policy.PINs = "live", boundTo("key-blue", "mock")
+	d.readPIN = func(string) ([]byte, error) {
+		t.Error("a file was read")
+		return nil, nil
+	}
+	d.start()
+	g := d.lend("l1", user)
+	d.refuses(user, withPIN(creation(g), pin), failure.PINPersonOnly)
+	c := d.begin(user, creation(g))
+	d.reaches(c.ID, contract.CeremonyPIN)
+	if err := d.c.Answer(soon(t), user, c.ID, []byte(pin)); err != nil {
+		t.Fatal(err)
+	}
+	d.await(c.ID)
+}
+
 func TestThePINOfARefusedRequestIsWiped(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, vkey.Config{})

@@ -40,11 +40,13 @@ type desk struct {
 	mu      sync.Mutex
 	origin  contract.Origin
 	plugged bool
-	changed chan struct{}
-	claims  int
-	rereads int
-	events  []contract.Event
-	more    chan struct{} // closed at the next event
+	// environment is that of a card's issuer, which keys have none of.
+	environment string
+	changed     chan struct{}
+	claims      map[string]bool
+	rereads     int
+	events      []contract.Event
+	more        chan struct{} // closed at the next event
 }
 
 // newDesk is a desk whose key is virtual, has a PIN and is touched at once
@@ -61,7 +63,7 @@ func newDesk(t testing.TB, config vkey.Config) *desk {
 	}
 	d := &desk{
 		t: t, bus: vkey.NewBus(), key: key, store: &memory{}, origin: contract.Virtual,
-		changed: make(chan struct{}), more: make(chan struct{}),
+		changed: make(chan struct{}), more: make(chan struct{}), claims: make(map[string]bool),
 		policy: ceremony.Policy{Parties: []webauthn.Party{
 			{ID: "localhost", Origins: []string{"http://localhost:*"}, Targets: []string{"mock"}},
 		}},
@@ -71,8 +73,8 @@ func newDesk(t testing.TB, config vkey.Config) *desk {
 	t.Cleanup(func() {
 		d.stop()
 		d.bus.Close()
-		if d.claims != 0 {
-			t.Errorf("%d claims are left", d.claims)
+		if len(d.claims) != 0 {
+			t.Errorf("claims are left: %v", d.claims)
 		}
 	})
 	return d
@@ -130,6 +132,7 @@ func (d *desk) seen(plugged bool) {
 func (d *desk) authenticator() contract.Authenticator {
 	return contract.Authenticator{
 		ID: "key-blue", Name: "virtual key blue", Kind: contract.SecurityKey, Origin: d.origin, Condition: contract.Ready,
+		Environment: d.environment,
 	}
 }
 
@@ -151,17 +154,17 @@ func (d *desk) Changed() <-chan struct{} {
 
 func (d *desk) Certificates(string, bool) ([]contract.Certificate, bool) { return nil, false }
 
-func (d *desk) Claim(context.Context, string) (func(), error) {
+func (d *desk) Claim(_ context.Context, id string) (func(), error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.claims++
-	if d.claims > 1 {
-		d.t.Error("the key is claimed twice")
+	if d.claims[id] {
+		d.t.Errorf("%s is claimed twice", id)
 	}
+	d.claims[id] = true
 	return sync.OnceFunc(func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.claims--
+		delete(d.claims, id)
 	}), nil
 }
 
@@ -169,7 +172,7 @@ func (d *desk) Card(context.Context, string) (*pcsc.Conn, error) {
 	return nil, &failure.Error{Code: failure.CardGone}
 }
 
-func (d *desk) Key(ctx context.Context, _ string) (*fido.Key, error) {
+func (d *desk) Key(ctx context.Context, id string) (*fido.Key, error) {
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var node *fido.Node
@@ -177,7 +180,7 @@ func (d *desk) Key(ctx context.Context, _ string) (*fido.Key, error) {
 		switch {
 		case c.Settled:
 			cancel()
-		case !c.Gone:
+		case !c.Gone && id == "key-"+c.Node.Serial:
 			node = &c.Node
 		}
 	})

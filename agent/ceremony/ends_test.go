@@ -418,14 +418,14 @@ func TestShutdownEndsAll(t *testing.T) {
 	d.stop()
 	ended, _, _ := d.c.Ceremony(c.ID)
 	d.isFailed(ended, contract.CeremonyCancelled, failure.CeremonyCancelled)
-	if d.claims != 0 {
-		t.Errorf("%d claims", d.claims)
+	if len(d.claims) != 0 {
+		t.Errorf("claims %v", d.claims)
 	}
 	if err := d.c.Open(soon(t), g); failure.CodeOf(err) != failure.ShuttingDown {
 		t.Error(err)
 	}
-	if d.claims != 0 {
-		t.Errorf("%d claims", d.claims)
+	if len(d.claims) != 0 {
+		t.Errorf("claims %v", d.claims)
 	}
 	if remarks := d.close(g); remarks != nil {
 		t.Errorf("remarks %q", remarks)
@@ -458,5 +458,85 @@ func TestNothingIsDoneThatCannotBeWrittenDown(t *testing.T) {
 		if e.Ceremony != nil && e.Ceremony.State == contract.CeremonyTouch {
 			t.Errorf("event %+v", e)
 		}
+	}
+}
+
+// TestAKeyIsUnpluggedInEachState: while nothing was sent it is waited for; else
+// the ceremony fails, and the next one succeeds.
+func TestAKeyIsUnpluggedInEachState(t *testing.T) {
+	t.Parallel()
+	for _, w := range waiting {
+		t.Run(string(w.state), func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, w.config)
+			c := w.begin(d, user)
+			d.reaches(c.ID, w.state)
+			if w.state != contract.CeremonyInsert {
+				d.unplug()
+			}
+			switch w.state {
+			case contract.CeremonyPIN:
+				if err := d.c.Answer(soon(t), user, c.ID, []byte(pin)); err != nil {
+					t.Fatal(err)
+				}
+				fallthrough
+			case contract.CeremonyInsert:
+				d.reaches(c.ID, contract.CeremonyInsert)
+				d.plug()
+				if ended := d.await(c.ID); ended.State != contract.CeremonyDone {
+					t.Errorf("%s: %+v", ended.State, ended.Problem)
+				}
+			case contract.CeremonyTouch:
+				d.isFailed(d.await(c.ID), contract.CeremonyFailed, failure.KeyGone)
+			default:
+				// As it happens, before anything was sent or after.
+				if _, err := d.c.Cancel(soon(t), c.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.works(c)
+		})
+	}
+}
+
+func TestTwoWhoCloseALeaseHearTheSame(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, vkey.Config{})
+	g := d.lend("l1", ci)
+	d.does(ci, withPIN(creation(g, residentKey), pin))
+	heard := make(chan []string, 2)
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() { heard <- d.c.Close(soon(t), "l1", contract.EndReleased) })
+	}
+	wait.Wait()
+	for range 2 {
+		// Who comes after the end finds no lease.
+		if remarks := <-heard; len(remarks) > 1 || len(remarks) == 1 && !strings.Contains(remarks[0], "deleted") {
+			t.Errorf("remarks %q", remarks)
+		}
+	}
+}
+
+// TestManyKeysAtOnce: ceremonies of one authenticator do not wait for those of
+// another.
+func TestManyKeysAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, vkey.Config{Touch: vkey.TouchNever})
+	red, err := vkey.New(vkey.Config{Name: "red"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.bus.Plug(red); err != nil {
+		t.Fatal(err)
+	}
+	c := d.begin(user, creation(d.lend("l1", user), noUV))
+	d.reaches(c.ID, contract.CeremonyTouch)
+	g := d.grant("l2", ci)
+	g.Authenticator.ID = "key-red"
+	d.open(g)
+	d.does(ci, creation(g, noUV))
+	if other, _, _ := d.c.Ceremony(c.ID); other.State != contract.CeremonyTouch {
+		t.Errorf("the other is %s", other.State)
 	}
 }
