@@ -92,7 +92,8 @@ func (u *keyUse) making(c *webauthn.Creation) (*fido.MakeCredential, error) {
 // be deleted when the lease ends.
 func (u *keyUse) discoverable(wish webauthn.Requirement) (bool, error) {
 	able := u.info.Has("rk")
-	deletes := u.s.grant.Keep || manages(u.info) && (u.info.Has("clientPin") || u.info.Has("uv"))
+	permits := u.info.Has("clientPin") || u.info.Has("uv") && u.info.Has("pinUvAuthToken")
+	deletes := u.s.grant.Keep || manages(u.info) && permits
 	if wish == webauthn.Required {
 		switch {
 		case !able:

@@ -395,6 +395,8 @@ type memory struct {
 	ceremonies []contract.Ceremony
 	// What PutCeremony and PutTrace fail with.
 	noCeremonies, noTraces error
+	// onPut is run before each PutCeremony.
+	onPut func()
 }
 
 func (m *memory) breaks(ceremonies, traces error) {
@@ -455,6 +457,9 @@ func (m *memory) Traces(_ context.Context, lease string) ([]store.Trace, error) 
 }
 
 func (m *memory) PutCeremony(_ context.Context, c contract.Ceremony) error {
+	if m.onPut != nil {
+		m.onPut()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.noCeremonies != nil {

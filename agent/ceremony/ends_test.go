@@ -409,6 +409,28 @@ func TestARestartEndsWhatWasUnderWay(t *testing.T) {
 	d.works(c)
 }
 
+// TestALeaseThatEndsWhileACeremonyBegins: the ceremony ends with it, and the
+// authenticator is not left before.
+func TestALeaseThatEndsWhileACeremonyBegins(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, vkey.Config{})
+		g := d.lend("l1", ci)
+		var closed sync.WaitGroup
+		d.store.onPut = func() {
+			d.store.onPut = nil
+			closed.Go(func() { d.close(g) })
+			synctest.Wait()
+			if len(d.claims) != 1 {
+				t.Error("the key is left already")
+			}
+		}
+		c := d.begin(ci, creation(g, noUV))
+		d.isFailed(d.await(c.ID), contract.CeremonyCancelled, failure.CeremonyCancelled)
+		closed.Wait()
+	})
+}
+
 func TestShutdownEndsAll(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, vkey.Config{Touch: vkey.TouchNever})

@@ -1,6 +1,7 @@
 package ceremony_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -57,6 +58,25 @@ func TestAVirtualKeyKeepsUntilTheEnd(t *testing.T) {
 			t.Errorf("remarks %q", remarks)
 		}
 	})
+}
+
+// TestWhatWasThereBeforeStays: of the same relying party, too.
+func TestWhatWasThereBeforeStays(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, vkey.Config{})
+	kept := d.grant("l0", ci)
+	kept.Keep = true
+	d.open(kept)
+	r := registration(t, d.does(ci, withPIN(creation(kept, residentKey), pin)))
+	d.close(kept)
+	g := d.lend("l1", ci)
+	other := withPIN(creation(g, residentKey), pin)
+	other.Options = bytes.Replace(other.Options, []byte(`"id":"dXNlcg"`), []byte(`"id":"b3RoZXI"`), 1)
+	d.does(ci, other)
+	if remarks := d.close(g); len(remarks) != 1 || !strings.HasSuffix(remarks[0], ": 1") {
+		t.Errorf("remarks %q", remarks)
+	}
+	r.verify(t, d.does(ci, withPIN(request(d.lend("l2", ci)), pin)))
 }
 
 // TestNoTouchEndsThePermissionToDelete: a physical key that holds something to
