@@ -315,6 +315,7 @@ func TestRegistrations(t *testing.T) {
 		"an unknown scope":             {func(r *cis2.Registration) { r.Scopes = []string{"openid", "oidc"} }, "scopes"},
 		"no openid":                    {func(r *cis2.Registration) { r.Scopes = []string{"profile"} }, "scopes"},
 		"a page after logout":          {func(r *cis2.Registration) { r.AfterLogout = []string{"x"} }, "after_logout"},
+		"a script after logout":        {func(r *cis2.Registration) { r.AfterLogout = []string{"javascript://a/%0aalert(1)"} }, "after_logout"},
 	} {
 		changed := good
 		row.change(&changed)

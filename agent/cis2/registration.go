@@ -67,8 +67,8 @@ func (r Registration) Problems() []Problem {
 		}
 	}
 	for _, redirect := range r.AfterLogout {
-		if u, ok := splitURI(redirect); !ok || strings.Contains(u.rest, "#") {
-			add("after_logout", redirect+": not a URI of a page", srcEnv)
+		if text := r.redirectProblem(redirect, real); text != "" {
+			add("after_logout", redirect+": "+text, srcEnv)
 		}
 	}
 	if r.BackChannelLogout != "" {

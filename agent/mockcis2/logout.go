@@ -1,0 +1,166 @@
+package mockcis2
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/errgroup"
+
+	"authbridge/agent/cis2"
+)
+
+// logoutEvent is the member of events that makes a token a logout token (OpenID
+// Connect Back-Channel Logout 1.0, 2.4).
+const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+const (
+	logoutFor     = 2 * time.Minute
+	logoutTimeout = 5 * time.Second
+	// mostBrought is how many logout tokens are on their way at once.
+	mostBrought = 8
+)
+
+// Faults of logout tokens only, for [Server.LogoutToken].
+const (
+	LogoutNonce   = "logout-nonce"
+	LogoutNoSID   = "logout-no-sid"
+	LogoutNoEvent = "logout-no-event"
+	LogoutOld     = "logout-old" // issued an hour ago
+	WrongIssuer   = "wrong-iss"
+)
+
+// Delivery is what became of a logout token.
+type Delivery struct {
+	Client   string        `json:"client"`
+	Endpoint string        `json:"endpoint"`
+	Status   int           `json:"status,omitempty"` // of the answer; 0: none came
+	Took     time.Duration `json:"took"`
+	Error    string        `json:"error,omitempty"`
+}
+
+// LogoutToken makes and signs a logout token; faults name what is wrong with it.
+func (s *Server) LogoutToken(client, user, sid string, wrong ...string) (string, error) {
+	now := s.config.Now()
+	claims := map[string]any{
+		"iss": s.issuer, "aud": client, "sub": user, "sid": sid, "jti": newID(),
+		"iat": seconds(now), "exp": seconds(now.Add(logoutFor)),
+		"events": map[string]any{logoutEvent: map[string]any{}},
+	}
+	for _, name := range wrong {
+		switch name {
+		case WrongIssuer:
+			claims["iss"] = s.issuer + "/other"
+		case IssuerNoPort:
+			claims["iss"] = s.issuerIn(faults{{Name: IssuerNoPort}})
+		case WrongAudience:
+			claims["aud"] = wrongAudience
+		case WrongSubject:
+			claims["sub"] = wrongUser
+		case LogoutNonce:
+			claims["nonce"] = newID()
+		case LogoutNoSID:
+			delete(claims, "sid")
+		case LogoutNoEvent:
+			delete(claims, "events")
+		case LogoutOld, Expired:
+			shift(claims, -time.Hour, "iat", "exp")
+		case BadSignature:
+		default:
+			return "", fmt.Errorf("a logout token has no fault %s", name)
+		}
+	}
+	token, err := s.keys.sign(claims, "logout+jwt", jose.RS256)
+	if err == nil && slices.Contains(wrong, BadSignature) {
+		token = spoil(token)
+	}
+	return token, err
+}
+
+// EndSessions ends all sessions of a user, or of everybody where it is empty,
+// and brings the logout tokens before it returns.
+func (s *Server) EndSessions(ctx context.Context, user string) []Delivery {
+	now := s.config.Now()
+	var ended []*session
+	s.book.mu.Lock()
+	for key, kept := range s.book.sessions.all {
+		if now.Before(kept.until) && (user == "" || kept.value.auth.user == user) {
+			ended = append(ended, kept.value)
+			delete(s.book.sessions.all, key)
+		}
+	}
+	s.book.mu.Unlock()
+	var all []Delivery
+	for _, one := range ended {
+		all = append(all, s.tellEnded(ctx, one)...)
+	}
+	return all
+}
+
+// tellEnded brings a logout token to each client that got a token in a session.
+// Nobody else has the session any more.
+func (s *Server) tellEnded(ctx context.Context, ended *session) []Delivery {
+	ctx = context.WithoutCancel(ctx) // the browser may be gone
+	names := slices.Sorted(maps.Keys(ended.clients))
+	all := make([]Delivery, len(names))
+	var group errgroup.Group
+	group.SetLimit(mostBrought)
+	for i, name := range names {
+		client, ok := s.book.client(name)
+		if !ok || client.BackChannelLogout == "" {
+			continue
+		}
+		group.Go(func() error {
+			all[i] = s.bring(ctx, client, ended)
+			return nil
+		})
+	}
+	_ = group.Wait() // none returns one
+	return slices.DeleteFunc(all, func(d Delivery) bool { return d.Client == "" })
+}
+
+func (s *Server) bring(ctx context.Context, client *Client, ended *session) Delivery {
+	d := Delivery{Client: client.ClientID, Endpoint: client.BackChannelLogout}
+	from := s.config.Now()
+	token, err := s.LogoutToken(client.ClientID, ended.auth.user, ended.id)
+	if err == nil {
+		d.Status, err = s.post(ctx, client.BackChannelLogout, url.Values{"logout_token": {token}})
+	}
+	d.Took = s.config.Now().Sub(from)
+	if err != nil {
+		d.Error = "it was not brought"
+		s.config.Log.WithField("client", client.ClientID).WithError(err).Warn("mock: a logout token was not brought")
+	}
+	return d
+}
+
+func (s *Server) post(ctx context.Context, to string, values url.Values) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(values.Encode()))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := s.config.HTTP.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, mostBody))
+	return answer.StatusCode, nil
+}
+
+// logoutHint is what an ID token says when it comes back as a hint.
+type logoutHint struct {
+	Subject  string        `json:"sub"`
+	Audience cis2.Audience `json:"aud"`
+	Session  string        `json:"sid"`
+}
