@@ -216,7 +216,11 @@ func TestALeasesOwnTokenHasThatLeaseAndNoMore(t *testing.T) {
 		{"DELETE", "/v1/leases/" + taken.ID, ""},
 		{"POST", "/v1/ceremonies", fmt.Sprintf(`{"lease":%q,"fence":%d,"type":"get"}`, taken.ID, taken.Fence)},
 	} {
-		call(t, s, secret, c.method, c.target, c.body).wantProblem(t, "LEASE_NOT_YOURS")
+		got := call(t, s, secret, c.method, c.target, c.body)
+		got.wantProblem(t, "LEASE_NOT_YOURS")
+		if c.method != "POST" && !strings.Contains(got.body, "this is the token of lease "+apitest.SampleLease) { // before anybody else is asked
+			t.Errorf("%s %s: %s", c.method, c.target, got.body)
+		}
 		if c.method == "POST" { // the other way round
 			call(t, s, taken.Token, "DELETE", "/v1/ceremonies/"+apitest.SampleCeremony, "").wantProblem(t, "LEASE_NOT_YOURS")
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -106,32 +107,52 @@ func TestAHeldLeaseBeats(t *testing.T) {
 	})
 }
 
+// broken is a connection that takes so many writes and then none.
+type broken struct {
+	*httptest.ResponseRecorder
+	left int
+}
+
+func (b *broken) SetWriteDeadline(time.Time) error { return nil }
+
+func (b *broken) Write(p []byte) (int, error) {
+	if b.left--; b.left < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return b.ResponseRecorder.Write(p)
+}
+
 // TestWhoReadsNoMoreHasNoLease: a write that fails is the end, in the queue
 // and after, also where the lease was taken at that moment.
 func TestWhoReadsNoMoreHasNoLease(t *testing.T) {
-	for name, o := range map[string]*oneLease{
-		"in the queue":   {taken: make(chan struct{})},
-		"at that moment": {taken: make(chan struct{}), stubborn: true},
-		"after":          {taken: make(chan struct{})},
+	for name, c := range map[string]struct {
+		stubborn bool
+		writes   int
+		taken    bool // after a second in the queue
+		want     []string
+	}{
+		"in the queue":    {},
+		"at that moment":  {stubborn: true, want: []string{"l-1"}},
+		"when it is told": {writes: 1, taken: true, want: []string{"l-1"}},
+		"after":           {writes: 2, taken: true, want: []string{"l-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, release := context.WithCancel(knowing(t))
-			if name == "after" {
-				close(o.taken)
-			}
-			o.ended = make(chan struct{})
-			h := startHeld(ctx, o)
-			h.stream(ctx, release, httptest.NewRecorder()) // which takes no deadline
-			if ctx.Err() == nil {
-				t.Error("the call is still held")
-			}
-			var want []string
-			if name != "in the queue" {
-				want = []string{"l-1"}
-			}
-			if !slices.Equal(o.dropped, want) && name != "after" || name == "after" && len(o.dropped) > 1 {
-				t.Errorf("dropped %q, want %q", o.dropped, want)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				ctx, release := context.WithCancel(knowing(t))
+				o := &oneLease{taken: make(chan struct{}), ended: make(chan struct{}), stubborn: c.stubborn}
+				h := startHeld(ctx, o)
+				synctest.Wait() // its place is known
+				if c.taken {
+					time.AfterFunc(time.Second, func() { close(o.taken) })
+				}
+				h.stream(ctx, release, &broken{httptest.NewRecorder(), c.writes})
+				if ctx.Err() == nil {
+					t.Error("the call is still held")
+				}
+				if !slices.Equal(o.dropped, c.want) {
+					t.Errorf("dropped %q, want %q", o.dropped, c.want)
+				}
+			})
 		})
 	}
 }
