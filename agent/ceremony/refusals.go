@@ -37,7 +37,7 @@ func webauthnFailure(err error) error {
 	if e.Field != "" {
 		detail = e.Field + ": " + detail
 	}
-	return &failure.Error{Code: code, Detail: detail, Err: err}
+	return &failure.Error{Code: code, Detail: detail} // which says all there is
 }
 
 // keyFailure puts what a key failed with into our codes. Errors that have one
