@@ -73,6 +73,8 @@ func parts() []part {
 		{"start", (*bench).start},
 		{"idle", (*bench).idle},
 		{"crowd", (*bench).crowd},
+		{"leases", (*bench).leases},
+		{"ceremonies", (*bench).ceremonies},
 		{"guest", (*bench).inGuest},
 	}
 }
