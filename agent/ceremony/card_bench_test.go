@@ -202,10 +202,7 @@ func (d *table) insert() {
 	d.change(func() { d.there = true })
 }
 
-var (
-	person  = lease.Caller{Owner: contract.Owner{Name: "user 1000"}, Rights: contract.Rights}
-	inLease = lease.Caller{Owner: contract.Owner{TokenID: "t9", Name: "lease-1", Lease: "lease-1"}, Rights: []contract.Right{contract.RightRead}}
-)
+var person = lease.Caller{Owner: contract.Owner{Name: "user 1000"}, Rights: contract.Rights}
 
 // request asks for a signature of something, with a PIN in it; "" asks a person.
 func (d *table) request(pin string) contract.CeremonyRequest {
@@ -234,13 +231,14 @@ func (d *table) signs(request contract.CeremonyRequest) *contract.CeremonyResult
 	return over.Result
 }
 
-func (d *table) refuses(request contract.CeremonyRequest, code failure.Code) *contract.Problem {
+// refuses wants a failure and returns its detail.
+func (d *table) refuses(request contract.CeremonyRequest, code failure.Code) string {
 	d.t.Helper()
 	over := d.ends(request)
 	if over.Problem == nil || over.Problem.Code != string(code) || over.Result != nil {
 		d.t.Fatalf("it is %s: %+v, want %s", over.State, over.Problem, code)
 	}
-	return over.Problem
+	return over.Problem.Detail
 }
 
 // reaches waits until a ceremony is in a state for the n-th time.

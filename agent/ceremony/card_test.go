@@ -105,15 +105,15 @@ func TestACardThatOthersLeftVerifiedGetsNoPINAndSignsNothing(t *testing.T) {
 func TestAWrongPINIsSentOnceAndItsSourceBlocked(t *testing.T) {
 	t.Parallel()
 	d := newTable(t, elliptic)
-	if p := d.refuses(d.request(wrongPIN), failure.PINRefused); p.Detail != "SW 63C2, 2 tries left" {
-		t.Errorf("it says %q", p.Detail)
+	if detail := d.refuses(d.request(wrongPIN), failure.PINRefused); detail != "SW 63C2, 2 tries left" {
+		t.Errorf("it says %q", detail)
 	}
 	d.refuses(d.request(wrongPIN), failure.PINRefusedBefore)
 	d.refuses(d.request(rightPIN), failure.PINSourceBlocked)
 	other := d.request(rightPIN)
 	other.PIN.Secret = "blue"
-	if p := d.refuses(other, failure.PINTooFewTries); p.Detail != "2 tries left, and 2 are kept" {
-		t.Errorf("it says %q", p.Detail)
+	if detail := d.refuses(other, failure.PINTooFewTries); detail != "2 tries left, and 2 are kept" {
+		t.Errorf("it says %q", detail)
 	}
 	d.holdsPINs(1)
 	other = d.request(rightPIN)
@@ -235,10 +235,10 @@ func TestACardThatIsPulledInMidCommandIsGone(t *testing.T) {
 			t.Parallel()
 			d := newTable(t, elliptic)
 			must(t, d.bench.PullDuring("R0", n))
-			p := d.refuses(d.request(rightPIN), failure.CardGone)
+			detail := d.refuses(d.request(rightPIN), failure.CardGone)
 			unanswered := n == 4
-			if told := strings.Contains(p.Detail, errUnanswered.Error()); told != unanswered {
-				t.Errorf("it says %q", p.Detail)
+			if told := strings.Contains(detail, errUnanswered.Error()); told != unanswered {
+				t.Errorf("it says %q", detail)
 			}
 			d.pull()
 			d.insert()

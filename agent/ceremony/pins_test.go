@@ -624,6 +624,24 @@ func TestAttemptsAtOneAuthenticatorTakeTurns(t *testing.T) {
 	})
 }
 
+// What is over before the PIN is sent leaves no block.
+func TestAnAttemptThatIsOverIsNotSent(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	kept := &ledger{wrote: func(string) error {
+		cancel()
+		return nil
+	}}
+	p, _ := begun(t, kept)
+	var s sends
+	if err := p.attempt(ctx, of("secret a", rightPIN), s.send); !errors.Is(err, context.Canceled) || errors.Is(err, errUnanswered) {
+		t.Error(err)
+	}
+	if s.n != 0 || len(kept.blocked) != 0 || len(p.blocks()) != 0 {
+		t.Errorf("sent %d times, blocks %v", s.n, kept.blocked)
+	}
+}
+
 func TestRefusedPINsAreBounded(t *testing.T) {
 	t.Parallel()
 	p, _ := begun(t, &ledger{})

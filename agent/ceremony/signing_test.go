@@ -84,7 +84,7 @@ func TestWhatAPhysicalCardDoesNotSignReachesNoCard(t *testing.T) {
 			d.c.config.Policy = listed(d, "mock")
 			request := d.request(rightPIN)
 			c.with(d, &request)
-			if p := d.refuses(request, c.code); p.Detail == "" {
+			if d.refuses(request, c.code) == "" {
 				t.Error("it does not say what is wrong")
 			}
 			if d.card.APDUs() != 0 || d.connected != 0 {
@@ -98,6 +98,21 @@ func TestWhatAPhysicalCardDoesNotSignReachesNoCard(t *testing.T) {
 // nonRepudiation, as that of 9A.
 func moveSigner(d *table) {
 	d.shownIn = map[string]vcard.Slot{"9A": vcard.SlotSignature}
+}
+
+func TestACertificateIsNamedForATarget(t *testing.T) {
+	t.Parallel()
+	d := newTable(t, elliptic)
+	certificates, _ := d.Certificates(card1, true)
+	for target, code := range map[string]failure.Code{"int": "", "mock": failure.SignNotListed, "": failure.SignNotListed} {
+		s, err := planSigning(d.request(""), signingFacts{
+			origin: contract.Physical, target: target, certificates: certificates, allowed: listed(d, "int").Signing,
+		})
+		wants(t, err, code)
+		if err == nil && string(s.signed) != "authbridge sign v1\x00int\x00something" {
+			t.Errorf("signed is %q", s.signed)
+		}
+	}
 }
 
 // A card is physical unless it is known to be virtual (DESIGN rule 4).
@@ -208,7 +223,7 @@ func TestAKeyForAgreementSignsNothing(t *testing.T) {
 	d := newTable(t, tableConfig{profile: vcard.Profile{Keys: vcard.ECCP256, Slots: allSlots}})
 	request := d.request(rightPIN)
 	request.Slot = "9D"
-	if p := d.refuses(request, failure.SignRefused); p.Detail != "GENERAL AUTHENTICATE: 6A80 (incorrect parameters in the data)" {
-		t.Errorf("it says %q", p.Detail)
+	if detail := d.refuses(request, failure.SignRefused); detail != "GENERAL AUTHENTICATE: 6A80 (incorrect parameters in the data)" {
+		t.Errorf("it says %q", detail)
 	}
 }
