@@ -1,0 +1,104 @@
+package mockcis2_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"authbridge/agent/mockcis2"
+)
+
+func code(t *testing.T, secret string, at time.Time) string {
+	t.Helper()
+	c, err := totp.GenerateCode(secret, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (b *browser) totp(s mockcis2.Step, code string) mockcis2.Step {
+	b.t.Helper()
+	return b.answerStep(s, "totp", "code", code)
+}
+
+func TestCodesOfAnApp(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.browser()
+	begin := func() mockcis2.Step {
+		return b.choose(b.authorize("acr_values", "AAL2_TOTP", "prompt", "login").step(t), appUser, "totp")
+	}
+	now := r.clock.now()
+	used := code(t, appSecret, now)
+	s := b.totp(begin(), used[:3]+" "+used[3:])
+	if got := r.claimsOf(b.finish(s)); got.AuthLevel.Value != 2 || got.AMR[0] != "TOTP" || got.ACR != "AAL2_TOTP" {
+		t.Errorf("%+v", got)
+	}
+	for name, row := range map[string]struct {
+		code string
+		ok   bool
+	}{
+		"the same again":         {used, false},
+		"the one before":         {code(t, appSecret, now.Add(-30*time.Second)), false},
+		"one of two steps later": {code(t, appSecret, now.Add(time.Minute)), false},
+		"none":                   {"", false},
+	} {
+		if s := b.totp(begin(), row.code); (s.Stage == "done") != row.ok {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if s := b.totp(begin(), code(t, appSecret, now.Add(30*time.Second))); s.Stage != "done" {
+		t.Errorf("the next one: %+v", s)
+	}
+}
+
+func TestCodesAreNotGuessed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.browser()
+	s := b.choose(b.authorize("acr_values", "AAL2_ANY").step(t), appUser, "totp")
+	right := code(t, appSecret, r.clock.now())
+	wrong := "000000"
+	if right == wrong {
+		wrong = "000001"
+	}
+	for range 5 {
+		s = b.totp(s, wrong)
+	}
+	if s = b.totp(s, right); s.Stage == "done" || !strings.Contains(s.Problem, "Too many") {
+		t.Errorf("after five wrong ones: %+v", s)
+	}
+	r.clock.pass(5 * time.Minute)
+	if s = b.totp(s, code(t, appSecret, r.clock.now())); s.Stage != "done" {
+		t.Errorf("five minutes later: %+v", s)
+	}
+}
+
+func TestAnAppIsRegistered(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.browser()
+	s := b.authorize("acr_values", "AAL2_TOTP").step(t)
+	if got := b.choose(s, aal2User, "totp"); !strings.Contains(got.Problem, "no authenticator app") {
+		t.Errorf("%+v", got)
+	}
+	e := b.beginRegistration(aal2User, "totp")
+	if e = b.form(e.Action, "csrf", e.CSRF, "code", "123").enrolment(t); e.Problem == "" || e.Secret == "" {
+		t.Errorf("%+v", e)
+	}
+	secret := e.Secret
+	if e = b.form(e.Action, "csrf", e.CSRF, "code", code(t, secret, r.clock.now())).enrolment(t); e.Done == "" || e.Secret != "" {
+		t.Fatalf("%+v", e)
+	}
+	s = b.choose(s, aal2User, "totp")
+	if got := b.totp(s, code(t, secret, r.clock.now())); got.Stage == "done" {
+		t.Error("the code that registered it signs in too")
+	}
+	r.clock.pass(30 * time.Second)
+	if got := b.totp(s, code(t, secret, r.clock.now())); got.Stage != "done" {
+		t.Errorf("%+v", got)
+	}
+}
