@@ -34,24 +34,14 @@ func (c Caller) may(row route) bool {
 	return c.Has(row.right) || row.leaseToken && c.Lease != ""
 }
 
-// asks is the caller as leases and ceremonies know it.
-func (c Caller) asks() lease.Caller {
-	return lease.Caller{
-		Owner:  contract.Owner{TokenID: c.TokenID, Name: c.Name, Lease: c.Lease},
-		Rights: c.Rights, Expires: c.Expires,
-	}
+// owner is the caller as what is somebody's knows it.
+func (c Caller) owner() contract.Owner {
+	return contract.Owner{TokenID: c.TokenID, Name: c.Name, Lease: c.Lease}
 }
 
-// owns is whether what belongs to that owner is the caller's. A lease's own
-// token has that lease and nothing else.
-func (c Caller) owns(owner contract.Owner) bool {
-	switch {
-	case c.Lease != "":
-		return c.Lease == owner.Lease
-	case c.TokenID != "":
-		return c.TokenID == owner.TokenID
-	}
-	return owner.TokenID == "" && c.Name != "" && c.Name == owner.Name
+// asks is the caller as leases and ceremonies know it.
+func (c Caller) asks() lease.Caller {
+	return lease.Caller{Owner: c.owner(), Rights: c.Rights, Expires: c.Expires}
 }
 
 type callerKey struct{}

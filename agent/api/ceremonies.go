@@ -179,7 +179,7 @@ func (s *Server) checkOwner(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if !callerOf(ctx).owns(owner) {
+	if !callerOf(ctx).owner().Owns(owner) {
 		return refuse(failure.LeaseNotYours, "path.id", "the ceremony is under lease "+c.Lease)
 	}
 	return nil

@@ -18,4 +18,4 @@ func RouteTable() map[string]contract.Right {
 func (c Caller) Asks() lease.Caller { return c.asks() }
 
 // Owns is whether what is that owner's is the caller's.
-func (c Caller) Owns(owner contract.Owner) bool { return c.owns(owner) }
+func (c Caller) Owns(owner contract.Owner) bool { return c.owner().Owns(owner) }

@@ -11,7 +11,7 @@ import (
 // see that the authenticator is in use. Of an owner that is not known, nobody
 // is one.
 func (s *Server) shownCeremony(ctx context.Context, c contract.Ceremony, owner contract.Owner, known bool) contract.Ceremony {
-	if !known || !callerOf(ctx).owns(owner) {
+	if !known || !callerOf(ctx).owner().Owns(owner) {
 		c.Prompt, c.Problem, c.Result = nil, nil, nil
 	}
 	if !mayIdentify(ctx) {

@@ -37,7 +37,6 @@ func (c *Conductor) begin(ctx context.Context, by lease.Caller, request contract
 		return contract.Ceremony{}, err
 	}
 	a := &act{c: c, id: newID(), station: s, owner: s.grant.Owner, by: by.Owner, grant: s.grant, request: request, done: make(chan struct{})}
-	a.owner.Lease = s.grant.Lease
 	if err := a.check(by, s.live()); err != nil {
 		return contract.Ceremony{}, err
 	}
@@ -94,7 +93,7 @@ func (c *Conductor) station(by lease.Caller, request *contract.CeremonyRequest) 
 	switch {
 	case s == nil:
 		return nil, &failure.Error{Code: failure.LeaseUnknown, Field: "body.lease", Detail: "no lease of that id is active"}
-	case !owns(s.grant.Owner, s.grant.Lease, by.Owner):
+	case !by.Owns(s.grant.Owner):
 		return nil, &failure.Error{Code: failure.LeaseNotYours, Field: "body.lease", Detail: "it is held by " + s.grant.Owner.Name}
 	case request.Fence != s.grant.Fence:
 		return nil, &failure.Error{Code: failure.LeaseFenced, Field: "body.fence", Detail: "it is not that of the lease"}
@@ -106,17 +105,6 @@ func (c *Conductor) station(by lease.Caller, request *contract.CeremonyRequest) 
 
 func leaseOver() error {
 	return &failure.Error{Code: failure.LeaseOver, Field: "body.lease", Detail: "the lease has ended"}
-}
-
-// owns is whether a caller is who took a lease, or holds its own token.
-func owns(owner contract.Owner, leaseID string, by contract.Owner) bool {
-	switch {
-	case by.Lease != "":
-		return by.Lease == leaseID
-	case by.TokenID != "":
-		return by.TokenID == owner.TokenID
-	}
-	return owner.TokenID == "" && by.Name != "" && by.Name == owner.Name
 }
 
 // check is what can be said of a request without its authenticator.
@@ -203,7 +191,7 @@ func (c *Conductor) Answer(_ context.Context, by lease.Caller, id string, pin []
 	switch {
 	case a == nil:
 		return unknownCeremony()
-	case !owns(a.owner, a.owner.Lease, by.Owner):
+	case !by.Owns(a.owner):
 		return &failure.Error{Code: failure.LeaseNotYours, Field: "path.id", Detail: "the ceremony is not yours"}
 	}
 	if err := pinForm(a.grant.Authenticator.Kind, pin); err != nil {

@@ -57,6 +57,7 @@ const (
 // Open lets ceremonies be done under a lease, and keeps the daemon's own probes
 // away from its authenticator.
 func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
+	grant.Owner.Lease = grant.Lease
 	c.mu.Lock()
 	already := c.stations[grant.Lease] != nil
 	c.mu.Unlock()
@@ -98,9 +99,7 @@ func (c *Conductor) Open(ctx context.Context, grant lease.Grant) error {
 func (c *Conductor) adopt(grant lease.Grant) {
 	for id, a := range c.acts {
 		if a.station == nil && a.owner.Lease == grant.Lease {
-			owner := grant.Owner
-			owner.Lease = grant.Lease
-			c.acts[id] = &act{c: c, id: id, owner: owner, done: a.done, state: a.snapshot()}
+			c.acts[id] = &act{c: c, id: id, owner: grant.Owner, done: a.done, state: a.snapshot()}
 		}
 	}
 }

@@ -18,7 +18,7 @@ type Snapshot struct {
 type EventType string
 
 // The events. The subject is the id of a reader or authenticator, the name of
-// a source, the code of a check, or the id of a lease or ceremony.
+// a source, the code of a check, or the id of a lease, ceremony or login run.
 const (
 	SourceChanged        EventType = "source.changed"
 	ReaderAdded          EventType = "reader.added"
@@ -33,6 +33,7 @@ const (
 	CheckChanged         EventType = "check.changed"
 	LeaseChanged         EventType = "lease.changed"    // its state, place or end
 	CeremonyChanged      EventType = "ceremony.changed" // its state
+	LoginChanged         EventType = "login.changed"    // its state, or a step more
 	PINOverridden        EventType = "pin.overridden"   // sent although too few tries were left
 	PINBlocked           EventType = "pin.blocked"      // a source was refused; nothing of it is sent any more
 	PINUnblocked         EventType = "pin.unblocked"
@@ -53,19 +54,9 @@ type Event struct {
 	Check         *Check         `json:"check,omitempty"`
 	Lease         *Lease         `json:"lease,omitempty"`
 	Ceremony      *Ceremony      `json:"ceremony,omitempty"`
+	// Login has the newest step alone, and its user masked.
+	Login *Login `json:"login,omitempty"`
 	// Owner is who may see the whole of it: what a ceremony asks of a person is
 	// nobody else's matter. It does not cross the API and is not kept.
 	Owner *Owner `json:"-"`
-}
-
-// Owner is whose a lease and its ceremonies are: the token or the identity of
-// the operating system that took it, and the lease's own token.
-type Owner struct {
-	// TokenID is empty for an identity of the operating system.
-	TokenID string
-	// Name tells identities of the operating system apart, and is for people:
-	// token ci, user 1000.
-	Name string
-	// Lease is the lease's id.
-	Lease string
 }

@@ -67,7 +67,7 @@ func (e *Entry) Encoded(v Viewer) []byte {
 }
 
 func (e *Entry) form(v Viewer) *form {
-	if v.owns(e.owner) {
+	if e.owner != nil && v.Owner.Owns(*e.owner) {
 		return e.whole
 	}
 	return e.public

@@ -14,24 +14,6 @@ type Viewer struct {
 	Owner contract.Owner
 }
 
-// owns is whether the viewer is that owner: by the token, or, where neither has
-// one, by the identity of the operating system; or by the lease's own token,
-// which has that lease and nothing else.
-func (v Viewer) owns(owner *contract.Owner) bool {
-	if owner == nil {
-		return false
-	}
-	switch {
-	case v.Owner.Lease != "" && v.Owner.Lease == owner.Lease:
-		return true
-	case v.Owner.TokenID != "" || owner.TokenID != "":
-		return v.Owner.TokenID == owner.TokenID
-	case v.Owner.Lease != "":
-		return false
-	}
-	return v.Owner.Name != "" && v.Owner.Name == owner.Name
-}
-
 // publicEvent is the event of a ceremony as everybody may see it: that the
 // authenticator is in use, not what the person at it is asked, nor what came of
 // it.

@@ -12,35 +12,6 @@ import (
 	logtest "github.com/sirupsen/logrus/hooks/test"
 )
 
-func TestAnOwnerIsKnownByTokenIdentityOrLease(t *testing.T) {
-	type owner = contract.Owner
-	for _, test := range []struct {
-		viewer, owner owner
-		want          bool
-	}{
-		{owner{}, owner{}, false},
-		{owner{}, owner{TokenID: "1", Name: "token ci", Lease: "l1"}, false},
-		{owner{TokenID: "1", Name: "token ci"}, owner{TokenID: "1", Name: "token renamed", Lease: "l1"}, true},
-		{owner{TokenID: "2", Name: "token ci"}, owner{TokenID: "1", Name: "token ci", Lease: "l1"}, false},
-		{owner{Name: "user 1000"}, owner{Name: "user 1000", Lease: "l1"}, true},
-		{owner{Name: "user 1001"}, owner{Name: "user 1000", Lease: "l1"}, false},
-		{owner{TokenID: "1", Name: "user 1000"}, owner{Name: "user 1000", Lease: "l1"}, false}, // a token of that name
-		{owner{Name: "token ci"}, owner{TokenID: "1", Name: "token ci", Lease: "l1"}, false},   // an identity of that name
-		{owner{Name: "lease l1", Lease: "l1"}, owner{TokenID: "1", Name: "token ci", Lease: "l1"}, true},
-		{owner{Name: "lease l2", Lease: "l2"}, owner{TokenID: "1", Name: "token ci", Lease: "l1"}, false},
-		{owner{Name: "user 1000", Lease: "l2"}, owner{Name: "user 1000", Lease: "l1"}, false}, // a lease's token has that lease only
-		{owner{TokenID: "1", Lease: "l2"}, owner{TokenID: "1", Lease: "l1"}, true},
-		{owner{Name: "user 1000"}, owner{Lease: "l1"}, false},
-	} {
-		if got := (Viewer{Owner: test.viewer}).owns(&test.owner); got != test.want {
-			t.Errorf("%+v owns what is %+v's: %v", test.viewer, test.owner, got)
-		}
-	}
-	if (Viewer{Identity: true, Owner: owner{Name: "user 1000"}}).owns(nil) {
-		t.Error("what is nobody's is somebody's")
-	}
-}
-
 // What a person is asked, and what came of it, is the owner's alone; the user
 // that a lease asks for is for those with the right identity: in the stream, in
 // the journal, in the log.

@@ -244,7 +244,7 @@ func (d *Desk) Release(ctx context.Context, by Caller, id string) (contract.Leas
 	switch {
 	case !ok || id != found.lease.ID && id != nameIn(id):
 		return contract.Lease{}, unknown()
-	case !owns(&by, &found.owner) && !by.has(contract.RightAdmin):
+	case !by.Owns(found.owner) && !by.has(contract.RightAdmin):
 		return contract.Lease{}, refuse(failure.LeaseNotYours, "", "it is that of "+found.lease.Holder)
 	case found.lease.State == contract.LeaseEnded:
 		return contract.Lease{}, isOver(&found.lease)

@@ -124,22 +124,10 @@ func revive(record *store.Lease, now time.Time) contract.LeaseEnd {
 	return ""
 }
 
-// owns is whether a lease is the caller's: by its own token, by the token that
-// took it, or by the identity of the operating system that did.
-func owns(by *Caller, owner *contract.Owner) bool {
-	switch {
-	case by.Lease != "":
-		return by.Lease == owner.Lease
-	case by.TokenID != "":
-		return by.TokenID == owner.TokenID
-	}
-	return owner.TokenID == "" && by.Name != "" && by.Name == owner.Name
-}
-
 // checkUse says why a caller may not use a lease now; nil: it may.
 func checkUse(by *Caller, id string, fence uint64, l *contract.Lease, owner *contract.Owner, now time.Time) error {
 	switch {
-	case !owns(by, owner):
+	case !by.Owns(*owner):
 		return refuse(failure.LeaseNotYours, "", "it is that of "+l.Holder)
 	case l.State == contract.LeaseQueued:
 		return refuse(failure.LeaseUnknown, "", "it is still in the queue")
