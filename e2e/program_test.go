@@ -20,6 +20,10 @@ import (
 	"authbridge/e2e/pcscd"
 )
 
+// raced is whether the tests run with the race detector; the program then does
+// too, and its exit code tells of a race.
+var raced bool
+
 // program is the built authbridge, with a state folder of its own.
 type program struct {
 	t      *testing.T
@@ -31,7 +35,11 @@ type program struct {
 func buildProgram(t *testing.T) *program {
 	t.Helper()
 	p := &program{t: t, binary: filepath.Join(t.TempDir(), "authbridge"), state: filepath.Join(t.TempDir(), "state")}
-	if out, err := exec.Command("go", "build", "-o", p.binary, "../cmd/authbridge").CombinedOutput(); err != nil {
+	build := []string{"build", "-o", p.binary}
+	if raced {
+		build = append(build, "-race")
+	}
+	if out, err := exec.Command("go", append(build, "../cmd/authbridge")...).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	t.Cleanup(func() {

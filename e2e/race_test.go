@@ -1,0 +1,5 @@
+//go:build race && linux && cgo
+
+package e2e
+
+func init() { raced = true }
