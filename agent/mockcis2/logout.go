@@ -33,7 +33,7 @@ const (
 	LogoutNonce   = "logout-nonce"
 	LogoutNoSID   = "logout-no-sid"
 	LogoutNoEvent = "logout-no-event"
-	LogoutOld     = "logout-old" // issued an hour ago
+	LogoutOld     = "logout-old" // issued an hour ago, and not expired
 	WrongIssuer   = "wrong-iss"
 )
 
@@ -70,7 +70,9 @@ func (s *Server) LogoutToken(client, user, sid string, wrong ...string) (string,
 			delete(claims, "sid")
 		case LogoutNoEvent:
 			delete(claims, "events")
-		case LogoutOld, Expired:
+		case LogoutOld:
+			shift(claims, -time.Hour, "iat")
+		case Expired:
 			shift(claims, -time.Hour, "iat", "exp")
 		case BadSignature:
 		default:

@@ -38,7 +38,7 @@ func (c *clock) pass(d time.Duration) {
 }
 
 // serverKey is one for all tests: making it takes a while.
-var serverKey = sync.OnceValue(func() *rsa.PrivateKey { return newRSA() })
+var serverKey = sync.OnceValue(newRSA)
 
 func newRSA() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

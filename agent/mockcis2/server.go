@@ -127,8 +127,12 @@ func (s *Server) Users() []cis2.User {
 func (s *Server) smartcards() bool { return s.config.CardRoots != nil }
 
 func (s *Server) verifyOptions(now time.Time) x509.VerifyOptions {
+	roots := s.config.CardRoots
+	if roots == nil {
+		roots = x509.NewCertPool() // nil would be the system's
+	}
 	return x509.VerifyOptions{
-		Roots: s.config.CardRoots, Intermediates: s.config.CardIntermediates, CurrentTime: now,
+		Roots: roots, Intermediates: s.config.CardIntermediates, CurrentTime: now,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 }
