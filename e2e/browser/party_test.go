@@ -85,10 +85,6 @@ func startParty(t *testing.T) *party {
 	v4, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	_, port, _ := net.SplitHostPort(v4.Addr().String())
-	serve(t, v4, mux)
-	if v6, err := net.Listen("tcp", "[::1]:"+port); err == nil {
-		serve(t, v6, mux)
-	}
 	p.origin = "http://localhost:" + port
 	p.site, err = rp.New(&rp.Config{
 		RPID: "localhost", RPDisplayName: "Party", RPOrigins: []string{p.origin},
@@ -96,6 +92,10 @@ func startParty(t *testing.T) *party {
 		AuthenticatorSelection: protocol.AuthenticatorSelection{UserVerification: protocol.VerificationRequired},
 	})
 	must(t, err)
+	serve(t, v4, mux)
+	if v6, err := net.Listen("tcp", "[::1]:"+port); err == nil {
+		serve(t, v6, mux)
+	}
 	return p
 }
 
