@@ -79,6 +79,7 @@ var arrows = []struct {
 	{"agent/lease", []string{"agent/contract", "agent/failure", "agent/store"}},
 	{"agent/ceremony", []string{"agent/contract", "agent/failure", "agent/store", "agent/lease", "pcsc", "fido"}},
 	{"agent/cis2", nil},
+	{"agent/login", []string{"agent/contract", "agent/failure", "agent/store", "agent/cis2", "agent/lease"}},
 	{"agent/mockcis2", []string{"agent/cis2"}},
 	{"agent/client", []string{"agent/contract", "platform"}},
 	{"agent/api", []string{"agent"}},

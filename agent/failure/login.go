@@ -15,6 +15,100 @@ const (
 	BCLSim    Code = "BCL_SIM"
 )
 
+// Problems of login runs.
+const (
+	LoginUnknown    Code = "LOGIN_UNKNOWN"
+	LoginTarget     Code = "LOGIN_TARGET"
+	LoginNotReady   Code = "LOGIN_NOT_READY"
+	LoginMode       Code = "LOGIN_MODE"
+	LoginScenario   Code = "LOGIN_SCENARIO"
+	LoginTooMany    Code = "LOGIN_TOO_MANY"
+	LoginNoAnswer   Code = "LOGIN_NO_ANSWER"
+	LoginAnswer     Code = "LOGIN_ANSWER"
+	LoginRefused    Code = "LOGIN_REFUSED"
+	LoginClient     Code = "LOGIN_CLIENT"
+	LoginState      Code = "LOGIN_STATE"
+	LoginSession    Code = "LOGIN_SESSION"
+	LoginNotRefused Code = "LOGIN_NOT_REFUSED"
+	LoginCancelled  Code = "LOGIN_CANCELLED"
+	LoginTimeout    Code = "LOGIN_TIMEOUT"
+	LoginCutOff     Code = "LOGIN_CUT_OFF"
+)
+
+func loginRunEntries() []Entry {
+	return []Entry{
+		{
+			Code: LoginUnknown, Title: "There is no such login run", Status: 404,
+			Remedy: "Begin one with `authbridge login`, or check the id: old runs are forgotten after a while.",
+		},
+		{
+			Code: LoginTarget, Title: "No login can be run at this target", Status: 409,
+			Remedy: "Configure the client with which the target knows you, as docs/configuration.md shows, or choose the target `mock`.",
+		},
+		{
+			Code: LoginNotReady, Title: "No authenticator here can do this login", Status: 409,
+			Remedy: "Put right what `authbridge ready` names for this level, target and user, then run the login again.",
+		},
+		{
+			Code: LoginMode, Title: "The login cannot be driven this way", Status: 409,
+			Remedy: "Drive it headless at the mock, or judge the tokens of a login that your application did with `authbridge login verify`.",
+		},
+		{
+			Code: LoginScenario, Title: "The scenario cannot be played here", Status: 409,
+			Remedy: "Play it at the daemon's own mock, with virtual authenticators switched on.",
+		},
+		{
+			Code: LoginTooMany, Title: "Too many login runs are under way", Status: 429,
+			Remedy: "Wait until some of them have ended.",
+		},
+		{
+			Code: LoginNoAnswer, Title: "The sign-in service does not answer", Status: 502,
+			Remedy: "Look whether the sign-in service is up and can be reached from here, then run the login again.",
+		},
+		{
+			Code: LoginAnswer, Title: "The sign-in service answers otherwise than its protocol says", Status: 502,
+			Remedy: "Look at what the detail shows: a page where data should be is often a proxy's, a status of 500 and above the service's own fault.",
+			Spec:   "OpenID Connect Core 1.0, 3.1.2, 3.1.3, 5.3",
+		},
+		{
+			Code: LoginRefused, Title: "The sign-in service refused", Status: 409,
+			Remedy: "Put right what the service says in the detail: the user, the authenticator or what was asked for.",
+			Spec:   "OpenID Connect Core 1.0, 3.1.2.6; RFC 6749, 5.2",
+		},
+		{
+			Code: LoginClient, Title: "The sign-in service does not accept the client", Status: 409,
+			Remedy: "Check client id, secret or key, and redirect address against the registration at the target.",
+			Spec:   "RFC 6749, 5.2: invalid_client",
+		},
+		{
+			Code: LoginState, Title: "The answer belongs to another request", Status: 409,
+			Remedy: "Run the login again; if it happens again, find out what changes addresses between here and the sign-in service.",
+			Spec:   "RFC 6749, 10.12; RFC 9207",
+		},
+		{
+			Code: LoginSession, Title: "The session was used otherwise than asked for", Status: 409,
+			Remedy: "Check how the sign-in service treats sessions, `prompt` and logout: the step says what was expected.",
+			Spec:   "OpenID Connect Core 1.0, 3.1.2.1; RP-Initiated Logout 1.0",
+		},
+		{
+			Code: LoginNotRefused, Title: "It was not refused by the one who must refuse", Status: 409,
+			Remedy: "Look at the step to see who let it pass, and put the missing check right there before anything goes live.",
+		},
+		{
+			Code: LoginCancelled, Title: "The login run was cancelled", Status: 409,
+			Remedy: "Run it again if it is still wanted.",
+		},
+		{
+			Code: LoginTimeout, Title: "The login run took too long", Status: 409,
+			Remedy: "Run it again with more time, and see at which step the time went.",
+		},
+		{
+			Code: LoginCutOff, Title: "The daemon ended in the middle of the login run", Status: 409,
+			Remedy: "Run it again; its steps up to then are kept.",
+		},
+	}
+}
+
 func loginEntries() []Entry {
 	return []Entry{
 		{

@@ -21,6 +21,7 @@ func Subjects() []Subject {
 		{"Windows Hello and authenticator apps", helloEntries()},
 		{"This machine and the way to the target", machineEntries()},
 		{"Readiness", readinessEntries()},
+		{"Login runs", loginRunEntries()},
 		{"After a login", loginEntries()},
 		{"Starting and finding the daemon", startEntries()},
 		{"Leases", leaseEntries()},

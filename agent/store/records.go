@@ -33,3 +33,9 @@ type Trace struct {
 	User []byte
 	At   time.Time
 }
+
+// Login is a login run with whose it is.
+type Login struct {
+	contract.Login
+	Owner contract.Owner
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"authbridge/agent/contract"
+)
+
+func loginRecord(n int, state contract.LoginState) Login {
+	l := Login{
+		Login: contract.Login{
+			ID: fmt.Sprintf("login-%d", n), State: state, Target: "mock", Mode: contract.DriveHeadless, Scenario: contract.ScenarioSignIn,
+			StartedAt: noon.Add(time.Duration(n) * time.Minute), Steps: []contract.LoginStep{{Name: "discovery", State: contract.StepPass, At: noon}},
+		},
+		Owner: contract.Owner{TokenID: "t1", Name: "token ci"},
+	}
+	if state.Over() {
+		l.EndedAt = l.StartedAt.Add(time.Second)
+	}
+	return l
+}
+
+func putLogin(t *testing.T, s *Store, records ...Login) {
+	t.Helper()
+	for _, r := range records {
+		if err := s.PutLogin(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLoginRunsOutliveARestart(t *testing.T) {
+	dir := t.TempDir()
+	first, err := Open(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, running := loginRecord(1, contract.LoginPassed), loginRecord(2, contract.LoginRunning)
+	putLogin(t, first, loginRecord(1, contract.LoginRunning), over, running)
+	// Without Close: what was written is there all the same.
+	s := open(t, Options{Dir: dir})
+	defer first.Close()
+	if got, err := s.Login(t.Context(), "login-1"); err != nil || !reflect.DeepEqual(got, over) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := s.UnfinishedLogins(t.Context()); err != nil || !reflect.DeepEqual(got, []Login{running}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := s.Logins(t.Context(), 10); err != nil || !reflect.DeepEqual(got, []Login{running, over}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := s.Login(t.Context(), "login-3"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestOldLoginRunsAreForgotten(t *testing.T) {
+	s := open(t, Options{})
+	putLogin(t, s, loginRecord(0, contract.LoginRunning))
+	for n := 1; n <= 6; n++ {
+		putLogin(t, s, loginRecord(n, contract.LoginFailed))
+	}
+	prune := func(keep int, before time.Time, want ...string) {
+		t.Helper()
+		if _, err := s.PruneLogins(t.Context(), keep, before); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.Logins(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, l := range all {
+			ids = append(ids, l.ID)
+		}
+		if !reflect.DeepEqual(ids, want) {
+			t.Errorf("kept are %v, want %v", ids, want)
+		}
+	}
+	prune(4, time.Time{}, "login-6", "login-5", "login-4", "login-3", "login-0") // one under way is not forgotten
+	prune(4, noon.Add(5*time.Minute), "login-6", "login-5", "login-0")
+}
+
+func TestALoginRunThatIsNoJSONIsTold(t *testing.T) {
+	s := open(t, Options{})
+	putLogin(t, s, loginRecord(1, contract.LoginPassed))
+	if _, err := s.fast.Exec(`UPDATE logins SET json = x'7b'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Login(t.Context(), "login-1"); !errors.Is(err, ErrCorrupt) {
+		t.Error(err)
+	}
+}
+
+func TestADatabaseFromBeforeLoginsIsBroughtUpToDate(t *testing.T) {
+	dir := t.TempDir()
+	var scripts []string
+	for _, name := range []string{"0001_journal_tokens.sql", "0002_leases_ceremonies.sql"} {
+		script, err := os.ReadFile("migrations/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts = append(scripts, string(script))
+	}
+	raw(t, dir+"/"+FileName, append(scripts, "PRAGMA user_version = 2")...)
+	putLogin(t, open(t, Options{Dir: dir}), loginRecord(1, contract.LoginPassed))
+}
