@@ -7,10 +7,10 @@ GOVULNCHECK := v1.9.0
 FUZZTIME ?= 20s
 export GOFLAGS ?=
 
-.PHONY: help run build test e2e bench fuzz lint fmt clean
+.PHONY: help run build test e2e playwright bench fuzz lint fmt clean
 
 help: ## what can be made here
-	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build, start the daemon on the embedded default, show the verdicts
 	@scripts/need build
@@ -28,9 +28,14 @@ test: ## all tests with -race, a real pcscd among them; then the pure ones witho
 	CGO_ENABLED=0 go test -timeout 10m ./agent/... ./pcsc/... ./fido/... ./platform/... ./cmd/...
 	@scripts/cross
 
-e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time)
-	@scripts/need build test e2e
+e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time), and those with a browser
+	@scripts/need build test e2e browser
 	go test -tags e2e -p 1 -count=1 -timeout 40m -v ./e2e/...
+
+playwright: ## the tests of the Playwright package, in Chromium
+	@scripts/need browser
+	cd clients/playwright && npm ci && npm test
+	@! grep -rnE 'CDPSession|WebAuthn\.' clients/playwright/src clients/playwright/e2e
 
 bench: ## the figures of docs/performance.md, beside the Debian peers, as ratios of one run
 	@scripts/need build test bench
@@ -52,7 +57,7 @@ fmt: $(BIN)/gofumpt ## format all Go files
 	$(BIN)/gofumpt -l -w .
 
 clean: ## remove what was built
-	rm -rf bin dist $(BIN) e2e/guest/.cache
+	rm -rf bin dist $(BIN) e2e/guest/.cache clients/playwright/node_modules clients/playwright/dist clients/playwright/test-results
 
 $(BIN)/golangci-lint:
 	GOBIN=$(CURDIR)/$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)

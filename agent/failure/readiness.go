@@ -13,7 +13,7 @@ func readinessEntries() []Entry {
 	return []Entry{
 		{
 			Code: NoAuthenticator, Title: "No authenticator can be used",
-			Remedy: "Insert a smartcard or plug in a security key; for the mock `authbridge virtual insert` makes a virtual card.",
+			Remedy: "Insert a smartcard or plug in a security key; for the mock, `authbridge virtual insert` and `authbridge virtual plug` make virtual ones.",
 		},
 		{
 			Code: VirtualNotCounted, Title: "Virtual authenticators count for the mock only",
