@@ -34,6 +34,8 @@ type table struct {
 	mu      sync.Mutex
 	there   bool
 	changed chan struct{}
+	sources []contract.Source // none: nothing is said of them, nor of readers
+	readers []contract.Reader
 	shown   contract.Authenticator
 	// environment of the certificates, by slot; else it is that of their issuer.
 	environment map[string]string
@@ -120,7 +122,7 @@ func soon(t *testing.T) context.Context {
 func (d *table) Snapshot() *contract.Snapshot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := &contract.Snapshot{}
+	s := &contract.Snapshot{Sources: d.sources, Readers: d.readers}
 	if d.there {
 		s.Authenticators = append(s.Authenticators, d.shown)
 	}

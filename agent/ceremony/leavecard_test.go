@@ -81,6 +81,55 @@ func TestAfterARestartALeaseEndsAsCleanly(t *testing.T) {
 	}
 }
 
+// At the start of a daemon a card is not gone because nobody has looked yet, nor
+// while it is being read.
+func TestACardThatWasNotSeenYetIsWaitedForAndLeft(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newTable(t, elliptic)
+		d.signs(d.request(rightPIN))
+		d.dies()
+		d.change(func() { d.there, d.sources = false, []contract.Source{{Name: "pcsc", State: "starting"}} })
+		d.start()
+		closed := make(chan []string)
+		go func() { closed <- d.c.Close(soon(t), "lease-1", contract.EndRestart) }()
+		synctest.Wait()
+		d.change(func() {
+			d.sources, d.readers = []contract.Source{{Name: "pcsc", State: "up"}}, []contract.Reader{{Name: "R0", Condition: contract.Present}}
+		})
+		synctest.Wait()
+		d.change(func() {
+			d.there, d.readers = true, []contract.Reader{{Name: "R0", Condition: contract.Ready, Card: card1}}
+		})
+		if remarks := <-closed; len(remarks) != 0 {
+			t.Errorf("remarks: %q", remarks)
+		}
+		if state := d.emptyVerify(); state.SW != 0x63C3 {
+			t.Errorf("the empty VERIFY answers %s", state.SW)
+		}
+	})
+}
+
+// One that does not come keeps nobody waiting longer than the looking does.
+func TestACardThatDoesNotComeAfterARestartIsGone(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newTable(t, elliptic)
+		d.signs(d.request(rightPIN))
+		d.dies()
+		d.change(func() { d.there, d.sources = false, []contract.Source{{Name: "pcsc", State: "starting"}} })
+		d.start()
+		closed := make(chan []string)
+		go func() { closed <- d.c.Close(soon(t), "lease-1", contract.EndRestart) }()
+		synctest.Wait()
+		began := time.Now()
+		d.change(func() { d.sources = []contract.Source{{Name: "pcsc", State: "down"}} })
+		if remarks := <-closed; len(remarks) != 0 || len(d.kept.traces) != 0 || time.Since(began) != 0 {
+			t.Errorf("remarks: %q, traces: %+v, after %v", remarks, d.kept.traces, time.Since(began))
+		}
+	})
+}
+
 // A lease that outlives a restart goes on: what was opened in it is closed, so
 // that the tries can be read, and opened anew.
 func TestALeaseThatOutlivesARestartSignsOn(t *testing.T) {

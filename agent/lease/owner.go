@@ -272,14 +272,14 @@ func (o *owner) adopt(record *store.Lease) {
 	o.index.put(e)
 }
 
-// start goes on with what a former run left.
+// start goes on with what a former run left. What ends is opened too: it is
+// left by what was written down of it, and nothing is left that is not open.
 func (o *owner) start() {
 	for _, e := range o.entries() {
+		o.reopen(e)
 		if e.stage == ending {
 			o.tell(e, tellsEnding(&e.lease))
 			o.leave(e)
-		} else {
-			o.reopen(e)
 		}
 	}
 	o.listed = false

@@ -75,6 +75,9 @@ func TestALeaseOutlivesAKilledDaemon(t *testing.T) {
 	if over, ok := again.Lease(connected.ID); !ok || over.End != contract.EndRestart || w.closed[connected.ID] != contract.EndRestart {
 		t.Errorf("the one held by a connection is %+v, closed %v", over, w.closed)
 	}
+	if g := w.grants[connected.ID]; g.Authenticator.ID != connected.Authenticator {
+		t.Errorf("it was closed without being open: %+v", g)
+	}
 	got, ok := again.Lease(l.ID)
 	if !ok || got.State != contract.LeaseActive || !got.EndsAt.Equal(l.EndsAt) || got.Fence != l.Fence {
 		t.Errorf("after the restart it is %+v, was %+v", got, l.Lease)
@@ -180,8 +183,9 @@ func TestALeaseWhoseTimeWasUpMeanwhileIsEnded(t *testing.T) {
 	d, _ := begin(t, w, kept)
 	<-d.Ended("lease-a-4")
 	wantCode(t, d.Check(token("ci"), "lease-a-4", 4), failure.LeaseOver, "its time was up")
-	if w.closed["lease-a-4"] != contract.EndExpired || len(w.grants) != 0 {
-		t.Errorf("closed %v, granted %v", w.closed, w.grants)
+	// It was opened for that alone: nothing else can be left as it was found.
+	if w.closed["lease-a-4"] != contract.EndExpired || w.grants["lease-a-4"].Authenticator.ID != "key-1" || len(w.opened()) != 0 {
+		t.Errorf("closed %v, granted %v, open %v", w.closed, w.grants, w.opened())
 	}
 	if got := w.told("lease-a-4"); !slices.Equal(got, []string{"ending expired", "ended expired"}) {
 		t.Errorf("told %v", got)
