@@ -58,9 +58,10 @@ func (l *login) wake() {
 	l.changed = make(chan struct{})
 }
 
-// restart goes back to the first step and says why.
+// restart goes back to the first step and says why; what was chosen stays
+// chosen.
 func (l *login) restart(problem string) {
-	l.stage, l.with, l.problem = stageChoose, "", problem
+	l.stage, l.problem = stageChoose, problem
 	l.reference, l.ceremony, l.options = "", nil, nil
 	l.wake()
 }

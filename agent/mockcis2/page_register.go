@@ -33,7 +33,7 @@ func enrolmentView(e Enrolment) view {
 				e.Done, e.User, cis2.AALOf(e.Authenticator)))), again,
 		}}
 	case e.Authenticator == cis2.TOTP:
-		address := "otpauth://totp/" + url.PathEscape("CIS2 mock:"+e.User) + "?secret=" + e.Secret + "&issuer=" + url.QueryEscape("CIS2 mock")
+		address := "otpauth://totp/" + url.PathEscape("CIS2 mock:"+e.User) + "?secret=" + e.Secret + "&issuer=" + url.PathEscape("CIS2 mock")
 		return view{heading: "Register an authenticator app", body: nodes{
 			problem(e.Problem),
 			el("p", text("Enter this key in the app, as one of time-based codes: "), el("code", attr("id", "secret"), text(e.Secret))),

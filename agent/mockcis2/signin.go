@@ -143,6 +143,9 @@ func (s *Server) choose(ctx context.Context, l *login, uuid string, with cis2.Au
 			if ok {
 				l.user = uuid
 			}
+			if slices.Contains(s.offered(l.request.acrs), with) {
+				l.with = with
+			}
 		})
 		return
 	}
@@ -164,7 +167,7 @@ func (s *Server) choose(ctx context.Context, l *login, uuid string, with cis2.Au
 	case cis2.TOTP:
 		secret, err := s.totpSecret(ctx, user)
 		s.at(l, stageChoose, func() {
-			l.user = uuid
+			l.user, l.with = uuid, with
 			switch {
 			case err != nil:
 				l.problem = unwell
@@ -177,11 +180,10 @@ func (s *Server) choose(ctx context.Context, l *login, uuid string, with cis2.Au
 	default:
 		ceremony, options, problem := s.beginWebAuthn(ctx, user, with)
 		s.at(l, stageChoose, func() {
-			if l.user = uuid; problem != "" {
-				l.problem = problem
-				return
+			if problem == "" {
+				take(stageWebAuthn)
 			}
-			take(stageWebAuthn)
+			l.user, l.with, l.problem = uuid, with, problem
 			l.ceremony, l.options = ceremony, options
 		})
 	}
