@@ -50,7 +50,7 @@ func look(s *contract.Snapshot, judge judge, want contract.Requirement) survey {
 		question.Kind = s.Authenticators[i].Kind
 	}
 	verdict := judge(question, s)
-	found := survey{pending: verdict.Outcome == contract.VerdictUnproven && verdict.Authenticator == ""}
+	found := survey{pending: unseen(s, want) || verdict.Outcome == contract.VerdictUnproven && verdict.Authenticator == ""}
 	order := make(map[string]int, len(verdict.Candidates))
 	for i := range verdict.Candidates {
 		order[verdict.Candidates[i].Authenticator] = i
@@ -74,6 +74,19 @@ func look(s *contract.Snapshot, judge judge, want contract.Requirement) survey {
 		found.why = absence(want, &verdict)
 	}
 	return found
+}
+
+// unseen is whether there may be an authenticator of the kind that is wanted of
+// which nothing is known yet, whatever else is here.
+func unseen(s *contract.Snapshot, want contract.Requirement) bool {
+	for i := range s.Sources {
+		if s.Sources[i].State == "starting" {
+			return true
+		}
+	}
+	return want.Kind != contract.SecurityKey && slices.ContainsFunc(s.Readers, func(r contract.Reader) bool {
+		return r.Condition == contract.Present && r.Card == ""
+	})
 }
 
 // measure sees whether one authenticator will do.

@@ -124,6 +124,26 @@ func TestWhoWaitsMayComeBeforeTheSources(t *testing.T) {
 	}
 }
 
+// Nor who asks for one by its id is refused because another is here already.
+func TestWhoWaitsForOneMayComeBeforeItIsRead(t *testing.T) {
+	for name, unread := range map[string]func(*contract.Snapshot){
+		"a source that has not looked": func(s *contract.Snapshot) { s.Sources[0].State = "starting" },
+		"a card that was not read":     func(s *contract.Snapshot) { s.Readers = []contract.Reader{{Condition: contract.Present}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, virtualKey(1))
+			unread(w.snapshot)
+			d, _ := begin(t, w, &memory{})
+			r := contract.LeaseRequest{Requirement: contract.Requirement{Authenticator: "card-2", Target: "mock"}, Wait: "10m"}
+			p := takeLater(t, d, token("ci"), r)
+			w.see(virtualKey(1), card(2, "555000000002"))
+			if l, err := p.wait(t); err != nil || l.Authenticator != "card-2" {
+				t.Errorf("got %+v, %v", l.Lease, err)
+			}
+		})
+	}
+}
+
 func TestEqualsAreUsedInTurn(t *testing.T) {
 	d, _ := begin(t, newWorld(t, virtualKey(1), virtualKey(2), virtualKey(3)), &memory{})
 	var order []string
