@@ -35,6 +35,9 @@ func claim(page Page, rpID string, parties []Party) (string, error) {
 	if why := badDomain(rpID); why != "" {
 		return "", rpIDRefused("the RP ID " + why)
 	}
+	if isIP(rpID) { // digits among them, which are not repeated: they may be a PIN in the wrong place
+		return "", rpIDRefused("an RP ID cannot be an IP address: use localhost")
+	}
 	if !isSuffixOrEqual(rpID, caller.host) {
 		return "", rpIDRefused(fmt.Sprintf("%s is neither the host of %s nor a registrable suffix of it", rpID, page.Origin))
 	}

@@ -1,6 +1,9 @@
 package webauthn
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestWhoMayClaimAnRPID(t *testing.T) {
 	t.Parallel()
@@ -104,6 +107,19 @@ func TestWhoMayClaimAnRPID(t *testing.T) {
 				t.Errorf("RP ID %q, want %q", got, row.want)
 			}
 		})
+	}
+}
+
+// TestDigitsAreNoRPIDAndNotRepeated: a PIN that stands where the RP ID belongs
+// does not come back.
+func TestDigitsAreNoRPIDAndNotRepeated(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"48151623", "481516", "0x48151623", "127.0.0.1"} {
+		_, err := claim(Page{Origin: "http://localhost:3000", Target: "mock"}, id, nil)
+		wantError(t, err, SecurityError, RPIDRefused, "")
+		if strings.Contains(err.Error(), id) {
+			t.Errorf("%s: it comes back: %v", id, err)
+		}
 	}
 }
 
