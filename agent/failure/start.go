@@ -5,6 +5,7 @@ const (
 	ConfigInvalid     Code = "CONFIG_INVALID"
 	ListenNotLoopback Code = "LISTEN_NOT_LOOPBACK"
 	PortTaken         Code = "PORT_TAKEN"
+	PortNotAllowed    Code = "PORT_NOT_ALLOWED"
 	StateUnusable     Code = "STATE_UNUSABLE"
 	StateNewer        Code = "STATE_NEWER"
 	StateLocked       Code = "STATE_LOCKED"
@@ -26,7 +27,11 @@ func startEntries() []Entry {
 		},
 		{
 			Code: PortTaken, Title: "The port is taken",
-			Remedy: "Stop the program that has the port, or choose another one with `--listen 127.0.0.1:PORT`, where 0 picks a free one.",
+			Remedy: "Stop the program that has the port, or choose another one with `--listen 127.0.0.1:PORT`, where 0 picks a free one; that of the daemon's mock is `listen` in `[mock]`.",
+		},
+		{
+			Code: PortNotAllowed, Title: "The port is for the administrator",
+			Remedy: "Choose a port from 1024 on, or let your programs have lower ones too: on Linux `sysctl net.ipv4.ip_unprivileged_port_start=443`.",
 		},
 		{
 			Code: StateUnusable, Title: "The state folder cannot be used",

@@ -29,6 +29,7 @@ type Config struct {
 	// "auto" or a Go duration (DESIGN rule 3).
 	ProbeDelay string      `json:"probe_delay"`
 	Trace      TraceConfig `json:"trace"`
+	Mock       MockConfig  `json:"mock"`
 	Lists
 }
 
@@ -39,13 +40,18 @@ type TraceConfig struct {
 	CTAP bool `json:"ctap"`
 }
 
-const defaultListen = "127.0.0.1:17823"
+// Where the API and the mock are unless somebody says otherwise.
+const (
+	defaultListen = "127.0.0.1:17823"
+	defaultMock   = "localhost:17824"
+)
 
 // defaults is the embedded default: virtual authenticators and whatever
 // hardware there is.
 func defaults() Config {
 	return Config{
 		Listen: defaultListen, LogLevel: "info", Virtual: "auto", Physical: "on", ProbeDelay: "auto",
+		Mock: MockConfig{Listen: "auto"},
 	}
 }
 
@@ -105,6 +111,7 @@ type file struct {
 		APDU any `toml:"apdu"`
 		CTAP any `toml:"ctap"`
 	} `toml:"trace"`
+	Mock rawMock `toml:"mock"`
 	rawLists
 }
 
@@ -161,6 +168,8 @@ func parseConfig(path string, text []byte) (c Config, places map[string]string, 
 	setText("probe_delay", &c.ProbeDelay, raw.ProbeDelay)
 	setSwitch("trace.apdu", &c.Trace.APDU, raw.Trace.APDU)
 	setSwitch("trace.ctap", &c.Trace.CTAP, raw.Trace.CTAP)
+	setText("mock.listen", &c.Mock.Listen, raw.Mock.Listen)
+	values = append(values, c.Mock.takeClients(raw.Mock)...)
 	values = append(values, c.take(raw.rawLists)...)
 
 	for _, f := range validate(c) {
@@ -184,6 +193,10 @@ var configKeys = []string{
 	"listen", "state_dir", "log_level", "virtual", "physical", "probe_delay", "trace.apdu", "trace.ctap",
 	"relying_party.id", "relying_party.origins", "relying_party.targets", "signing.certificate", "signing.target",
 	"pin.authenticator", "pin.target", "pin.file", "pin.credential",
+	"user.name", "user.uuid", "user.authenticators", "user.aal", "user.roles",
+	"mock.listen", "mock.client.id", "mock.client.name", "mock.client.redirects", "mock.client.after_logout", "mock.client.back_channel_logout",
+	"mock.client.pattern", "mock.client.secret", "mock.client.jwks_uri", "mock.client.signing_algorithm", "mock.client.signed_userinfo",
+	"mock.client.scopes", "mock.client.basic", "mock.client.levels_as_numbers", "mock.client.faults",
 }
 
 // nearestKey is the remedy for a key that does not exist.
@@ -210,8 +223,10 @@ func placeOf(text []byte, key string) (line, column int) {
 			in = strings.Trim(strings.SplitN(trimmed, "#", 2)[0], "[] \t")
 			if strings.HasPrefix(trimmed, "[[") {
 				in, seen[in] = fmt.Sprintf("%s[%d]", in, seen[in]), seen[in]+1
+			} else if i := strings.LastIndex(in, "."); i > 0 && seen[in[:i]] > 0 {
+				in = member(in[:i], seen[in[:i]]-1, in[i+1:]) // a table of the last one
 			}
-			if in == table {
+			if in == table || in == key {
 				line, column = i+1, strings.Index(l, "[")+1
 			}
 			continue
@@ -256,6 +271,7 @@ func validate(c Config) []Finding {
 	if d, err := time.ParseDuration(c.ProbeDelay); c.ProbeDelay != "auto" && (err != nil || d < 0 || d > time.Minute) {
 		add("probe_delay", fmt.Sprintf("probe_delay is %q", c.ProbeDelay), `write "auto" or a time from "0s" to "60s"`)
 	}
+	bad = append(bad, c.Mock.findings(c.Listen)...)
 	return append(bad, c.findings()...)
 }
 

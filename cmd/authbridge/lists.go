@@ -10,11 +10,12 @@ import (
 
 // Lists are what the configuration allows beyond the embedded default, one table
 // of an array each: whom authenticators may sign in at, which cards may sign,
-// and where PINs may be read.
+// where PINs may be read, and who the users are.
 type Lists struct {
 	RelyingParties []RelyingParty       `json:"relying_party"`
 	Signing        []SigningCertificate `json:"signing"`
 	PINs           []BoundPIN           `json:"pin"`
+	Users          []User               `json:"user"`
 }
 
 // RelyingParty is one that WebAuthn may be used for (DESIGN rule 9).
@@ -59,47 +60,69 @@ type rawLists struct {
 		File          any `toml:"file"`
 		Credential    any `toml:"credential"`
 	} `toml:"pin"`
+	User []rawUser `toml:"user"`
+}
+
+// taker takes values out of arrays of tables, and keeps what is wrong with their
+// types.
+type taker struct{ bad []Finding }
+
+func (t *taker) wrong(key string, i int, name, what, remedy string) {
+	t.bad = append(t.bad, Finding{Where: member(key, i, name), What: what, Remedy: remedy})
+}
+
+func (t *taker) text(key string, i int, name string, given any) string {
+	value, ok := given.(string)
+	if !ok && given != nil {
+		t.wrong(key, i, name, fmt.Sprintf("%s is %v, which is no text", name, given), "put it in quotes, as docs/configuration.md shows")
+	}
+	return value
+}
+
+func (t *taker) texts(key string, i int, name string, given any) (all []string) {
+	list, ok := given.([]any)
+	for _, v := range list {
+		value, isText := v.(string)
+		ok = ok && isText
+		all = append(all, value)
+	}
+	if !ok && given != nil {
+		t.wrong(key, i, name, name+" is no list of texts", `write ["one", "two"]`)
+	}
+	return all
+}
+
+func (t *taker) toggle(key string, i int, name string, given any) bool {
+	value, ok := given.(bool)
+	if !ok && given != nil {
+		t.wrong(key, i, name, fmt.Sprintf("%s is %v", name, given), "write true or false, without quotes")
+	}
+	return value
 }
 
 // take takes the tables, and says which values are of a wrong type.
-func (l *Lists) take(raw rawLists) (bad []Finding) {
-	text := func(key string, i int, name string, given any) string {
-		value, ok := given.(string)
-		if !ok && given != nil {
-			bad = append(bad, Finding{Where: member(key, i, name), What: fmt.Sprintf("%s is %v, which is no text", name, given), Remedy: "put it in quotes, as docs/configuration.md shows"})
-		}
-		return value
-	}
-	texts := func(key string, i int, name string, given any) (all []string) {
-		list, ok := given.([]any)
-		for _, v := range list {
-			value, isText := v.(string)
-			ok = ok && isText
-			all = append(all, value)
-		}
-		if !ok && given != nil {
-			bad = append(bad, Finding{Where: member(key, i, name), What: name + " is no list of texts", Remedy: `write ["one", "two"]`})
-		}
-		return all
-	}
+func (l *Lists) take(raw rawLists) []Finding {
+	var t taker
 	for i, r := range raw.RelyingParty {
 		const key = "relying_party"
 		l.RelyingParties = append(l.RelyingParties, RelyingParty{
-			ID: text(key, i, "id", r.ID), Origins: texts(key, i, "origins", r.Origins), Targets: texts(key, i, "targets", r.Targets),
+			ID: t.text(key, i, "id", r.ID), Origins: t.texts(key, i, "origins", r.Origins), Targets: t.texts(key, i, "targets", r.Targets),
 		})
 	}
 	for i, r := range raw.Signing {
 		const key = "signing"
-		l.Signing = append(l.Signing, SigningCertificate{Certificate: text(key, i, "certificate", r.Certificate), Target: text(key, i, "target", r.Target)})
+		l.Signing = append(l.Signing, SigningCertificate{Certificate: t.text(key, i, "certificate", r.Certificate), Target: t.text(key, i, "target", r.Target)})
 	}
 	for i, r := range raw.PIN {
 		const key = "pin"
 		l.PINs = append(l.PINs, BoundPIN{
-			Authenticator: text(key, i, "authenticator", r.Authenticator), Target: text(key, i, "target", r.Target),
-			File: text(key, i, "file", r.File), Credential: text(key, i, "credential", r.Credential),
+			Authenticator: t.text(key, i, "authenticator", r.Authenticator), Target: t.text(key, i, "target", r.Target),
+			File: t.text(key, i, "file", r.File), Credential: t.text(key, i, "credential", r.Credential),
 		})
 	}
-	return bad
+	var bad []Finding
+	l.Users, bad = takeUsers(raw.User)
+	return append(t.bad, bad...)
 }
 
 // member names a value in an array of tables.
@@ -150,5 +173,5 @@ func (l Lists) findings() (bad []Finding) {
 			add(key, i, "credential", fmt.Sprintf("credential is %q", p.Credential), "write its name alone")
 		}
 	}
-	return bad
+	return append(bad, userFindings(l.Users)...)
 }

@@ -38,7 +38,11 @@ func newStatus(f *flags) *cobra.Command {
 			if f.json {
 				return writeJSON(c.OutOrStdout(), snap)
 			}
-			newScreen(c.OutOrStdout()).showStatus(*snap, time.Now())
+			screen := newScreen(c.OutOrStdout())
+			screen.showStatus(*snap, time.Now())
+			if mock, running := f.mockOf(); running {
+				screen.line("\nMock\n  %s", mock.Issuer)
+			}
 			return nil
 		},
 	}

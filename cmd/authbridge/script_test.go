@@ -3,12 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,10 +35,12 @@ func TestMain(m *testing.M) {
 }
 
 // TestStories runs the command line as people do: each file of testdata is a
-// story. Commands of ours are exits N COMMAND…, until N COMMAND…, and daemon
-// [FLAG…], which starts a daemon on a free port and waits until it listens;
-// halt stops it, and so does the end; daemon.log is its log. (stop is a command of testscript itself:
-// it ends the story.)
+// story. Commands of ours are exits N COMMAND…, until N COMMAND…, daemon
+// [FLAG…] and mock [FLAG…], which start a daemon or the mock alone on a free port
+// and wait until it listens; halt stops what was started last, and so does the
+// end; daemon.log and mock.log are their logs. (stop is a command of testscript
+// itself: it ends the story.) stdout-of NAME PATTERN looks at what one of them has
+// written, and mock-of-daemon finds the mock that the daemon runs.
 func TestStories(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -42,14 +50,28 @@ func TestStories(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_RUNTIME_DIR", e.WorkDir)
 			e.Setenv("STATE", e.WorkDir+"/state")
-			e.Values[daemonKey{}] = new(daemon)
+			e.Setenv("REALM", "/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare")
+			e.Values[startedKey{}] = new(started)
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "ipv6" {
+				return false, fmt.Errorf("no condition %s", name)
+			}
+			l, err := net.Listen("tcp6", "[::1]:0")
+			if err == nil {
+				_ = l.Close()
+			}
+			return err == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"until":  until,
-			"daemon": startDaemon,
-			"halt":   stopDaemon,
+			"exits":          exits,
+			"until":          until,
+			"daemon":         startDaemon,
+			"mock":           startMock,
+			"halt":           halt,
+			"stdout-of":      stdoutOf,
+			"mock-of-daemon": mockOfDaemon,
 		},
 	})
 }
@@ -90,49 +112,79 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// daemonKey finds a story's daemon.
-type daemonKey struct{}
+// startedKey finds what a story has started.
+type startedKey struct{}
 
-type daemon struct{ stop func() error }
+// started are the programs of a story that run beside it.
+type started struct {
+	stops []func() error
+	wrote map[string]*lines
+}
 
 // lines keeps what is written and tells when a line began with something.
 type lines struct {
+	mu     sync.Mutex
 	text   bytes.Buffer
 	listen chan string
 }
 
 func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.text.Write(p)
 	if _, rest, ok := strings.Cut(l.text.String(), "listening on "); ok && strings.Contains(rest, "\n") && l.listen != nil {
-		l.listen <- strings.TrimSpace(rest)
+		address, _, _ := strings.Cut(rest, "\n")
+		l.listen <- strings.TrimSpace(address)
 		l.listen = nil
 	}
 	return len(p), nil
 }
 
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
-	listen := make(chan string, 1)
 	flags := []string{"run", "--state-dir", ts.Getenv("STATE"), "--listen", "127.0.0.1:0", "--physical", "off"}
+	ts.Setenv("ADDRESS", start(ts, "daemon", append(flags, args...)))
+}
+
+func startMock(ts *testscript.TestScript, _ bool, args []string) {
+	flags := []string{"mock", "--state-dir", ts.Getenv("STATE"), "--listen", "localhost:0"}
+	setMockPort(ts, start(ts, "mock", append(flags, args...)))
+}
+
+func setMockPort(ts *testscript.TestScript, address string) {
+	u, err := url.Parse(address)
+	ts.Check(err)
+	ts.Setenv("MOCKPORT", u.Port())
+}
+
+func mockOfDaemon(ts *testscript.TestScript, _ bool, _ []string) {
+	var m MockAddress
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(ts.Getenv("STATE")+"/"+mockFile)), &m))
+	setMockPort(ts, m.URL)
+}
+
+// start starts the program and waits until it listens.
+func start(ts *testscript.TestScript, name string, args []string) (address string) {
+	listen := make(chan string, 1)
 	path, err := exec.LookPath("authbridge")
 	ts.Check(err)
-	cmd := exec.Command(path, append(flags, args...)...)
+	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
 	cmd.Dir = ts.Getenv("WORK")
-	stderr, err := os.OpenFile(ts.MkAbs("daemon.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	log := name + ".log"
+	stderr, err := os.OpenFile(ts.MkAbs(log), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	ts.Check(err)
 	defer func() { _ = stderr.Close() }()
-	cmd.Stdout, cmd.Stderr = &lines{listen: listen}, stderr
+	wrote := &lines{listen: listen}
+	cmd.Stdout, cmd.Stderr = wrote, stderr
 	ts.Check(cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	select {
-	case address := <-listen:
-		ts.Setenv("ADDRESS", address)
-	case err := <-ended:
-		ts.Fatalf("the daemon ended: %v\n%s", err, ts.ReadFile("daemon.log"))
-	case <-time.After(time.Minute):
-		ts.Fatalf("the daemon does not listen\n%s", ts.ReadFile("daemon.log"))
-	}
 	stop := func() error {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -141,13 +193,44 @@ func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
 			return err
 		case <-time.After(20 * time.Second):
 			_ = cmd.Process.Kill()
-			return errors.New("the daemon did not stop")
+			return fmt.Errorf("the %s did not stop", name)
 		}
 	}
-	ts.Value(daemonKey{}).(*daemon).stop = stop
 	ts.Defer(func() { _ = stop() })
+	select {
+	case address = <-listen:
+	case err := <-ended:
+		ended <- err
+		ts.Fatalf("the %s ended: %v\n%s", name, err, ts.ReadFile(log))
+	case <-time.After(time.Minute):
+		ts.Fatalf("the %s does not listen\n%s", name, ts.ReadFile(log))
+	}
+	all := ts.Value(startedKey{}).(*started)
+	all.stops = append(all.stops, stop)
+	if all.wrote == nil {
+		all.wrote = map[string]*lines{}
+	}
+	all.wrote[name] = wrote
+	return address
 }
 
-func stopDaemon(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Check(ts.Value(daemonKey{}).(*daemon).stop())
+func halt(ts *testscript.TestScript, _ bool, _ []string) {
+	all := ts.Value(startedKey{}).(*started)
+	last := len(all.stops) - 1
+	ts.Check(all.stops[last]())
+	all.stops = all.stops[:last]
+}
+
+// stdoutOf waits until the program has written a line that matches.
+func stdoutOf(ts *testscript.TestScript, _ bool, args []string) {
+	wrote := ts.Value(startedKey{}).(*started).wrote[args[0]]
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	end := time.After(10 * time.Second)
+	for look := time.NewTicker(10 * time.Millisecond); !pattern.MatchString(wrote.String()); {
+		select {
+		case <-look.C:
+		case <-end:
+			ts.Fatalf("%s wrote no %s, but\n%s", args[0], pattern, wrote)
+		}
+	}
 }

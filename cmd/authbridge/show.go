@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -219,12 +220,16 @@ func (s *screen) showSettings(set settings) {
 		{"probe_delay", set.ProbeDelay},
 		{"trace.apdu", fmt.Sprint(set.Trace.APDU)},
 		{"trace.ctap", fmt.Sprint(set.Trace.CTAP)},
+		{"mock.listen", set.Mock.Listen},
 	} {
 		from := set.From[row[0]]
 		if from != "" {
 			from = "  (from " + from + ")"
 		}
 		s.line("  %-11s  %s%s", row[0], row[1], from)
+	}
+	for _, c := range set.Mock.Clients {
+		s.text("  mock client    ", "                 ", c.ID+" by "+c.Pattern+" at "+strings.Join(c.Redirects, ", "))
 	}
 	s.showLists(set.Lists)
 }
@@ -240,6 +245,13 @@ func (s *screen) showLists(l Lists) {
 	}
 	for _, p := range l.PINs {
 		s.text("  pin            ", "                 ", p.Authenticator+" for "+p.Target+" from "+p.File+p.Credential)
+	}
+	for _, u := range l.Users {
+		all := make([]string, 0, len(u.UUID))
+		for _, target := range slices.Sorted(maps.Keys(u.UUID)) {
+			all = append(all, u.UUID[target]+" at "+target)
+		}
+		s.text("  user           ", "                 ", u.Name+": "+strings.Join(append(all, u.Authenticators...), ", "))
 	}
 }
 

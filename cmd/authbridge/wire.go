@@ -33,6 +33,9 @@ import (
 	"authbridge/platform"
 )
 
+// virtualFolder, of the state folder, has the virtual cards and their authority.
+const virtualFolder = "virtual"
+
 // targets that readiness may be asked for (DESIGN 3).
 var targets = []string{"mock", "int", "dep", "prod"}
 
@@ -68,13 +71,21 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	}
 	serving := false
 	closers.add(func() error {
-		if serving { // the server closes them itself
-			return nil
-		}
-		for _, l := range listeners {
-			_ = l.Close()
+		if !serving { // else the server closes them itself
+			closeAll(listeners)
 		}
 		return nil
+	})
+
+	mock, err := daemonMock(s, kept, log)
+	if err != nil {
+		return err
+	}
+	closers.add(func() error {
+		if !serving && mock != nil {
+			closeAll(mock.listeners)
+		}
+		return forgetMock(s.StateDir)
 	})
 
 	var inv *inventory.Inventory
@@ -86,7 +97,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	var devices *virtual.Devices
 	if s.virtualOn() {
 		devices, err = virtual.New(ctx, virtual.Config{
-			Dir: filepath.Join(s.StateDir, "virtual"), Memory: kept, Log: log,
+			Dir: filepath.Join(s.StateDir, virtualFolder), Memory: kept, Log: log,
 			Snapshot: func() *contract.Snapshot { return inv.Snapshot() },
 			Reread:   func(id string) error { return inv.Reread(id) },
 		})
@@ -147,6 +158,10 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	})
 	serving = true
 	group.Go(func() error { return server.Serve(ctx, listeners...) })
+	if mock != nil {
+		group.Go(func() error { return mock.run(ctx) })
+		log.WithField("issuer", mock.Issuer).Info("the mock runs")
+	}
 	listening(listeners[0].Addr().String())
 	log.WithFields(logrus.Fields{"version": version, "address": listeners[0].Addr().String(), "state": s.StateDir}).Info("started")
 	return group.Wait()
@@ -214,9 +229,7 @@ func listen(s settings) ([]net.Listener, error) {
 	for _, address := range addresses {
 		l, err := platform.Listen(address)
 		if err != nil {
-			for _, open := range all {
-				_ = open.Close()
-			}
+			closeAll(all)
 			return nil, &failure.Error{Code: failure.StateUnusable, Detail: err.Error(), Err: err}
 		}
 		all = append(all, l)
