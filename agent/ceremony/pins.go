@@ -102,6 +102,9 @@ func (p *pins) attempt(ctx context.Context, a attempt, send func(pin []byte) err
 	defer p.give(a.authenticator, o)
 	hash := p.hash(a.authenticator, a.pin)
 	if err := p.check(o, a, hash, fresh); err != nil {
+		if o.refused.find(hash) == wasRefused {
+			err = errors.Join(err, p.blockToo(ctx, o, a))
+		}
 		return err
 	}
 	if a.override && *a.tries <= a.floor {

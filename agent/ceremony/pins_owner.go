@@ -83,6 +83,22 @@ func (p *pins) putBlock(ctx context.Context, o *pinOwner, a attempt) error {
 	return nil
 }
 
+// blockToo blocks another source of a PIN that was refused: a daemon that is
+// started again knows the PIN no more, and is not to try it for each of them.
+func (p *pins) blockToo(ctx context.Context, o *pinOwner, a attempt) error {
+	p.mu.Lock()
+	_, blocked := o.blocks[a.source]
+	p.mu.Unlock()
+	if blocked || a.source == Person {
+		return nil
+	}
+	if err := p.putBlock(ctx, o, a); err != nil {
+		return err
+	}
+	p.sayBlocked(a, "was refused before")
+	return nil
+}
+
 // dropBlock takes the block of a source away again, whose PIN was not compared.
 func (p *pins) dropBlock(ctx context.Context, o *pinOwner, a attempt) error {
 	if a.source == Person {

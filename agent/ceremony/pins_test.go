@@ -376,6 +376,38 @@ func TestTheBlockIsWrittenBeforeThePINIsSent(t *testing.T) {
 	}
 }
 
+// Each source of a PIN that was refused is known to be wrong, over a restart too:
+// a key has tries enough for several.
+func TestAWrongPINOfSeveralSourcesCostsOneTry(t *testing.T) {
+	t.Parallel()
+	kept, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	must(t, err)
+	defer func() { must(t, kept.Close()) }()
+	sources := []Source{"requests of token a", "requests of token b", "secret c", "file d"}
+	s := sends{err: cardRefuses}
+	for _, round := range []struct {
+		first, then failure.Code
+		told        int
+	}{
+		{failure.PINRefused, failure.PINRefusedBefore, len(sources)},
+		{failure.PINSourceBlocked, failure.PINSourceBlocked, 0},
+	} {
+		p, told := begun(t, kept)
+		for i, source := range slices.Concat(sources, sources) {
+			a := of(source, wrongPIN)
+			a.tries = new(8 - s.n)
+			want := round.then
+			if i == 0 {
+				want = round.first
+			}
+			wants(t, try(t, p, a, s.send), want)
+		}
+		if n := told.of(t, contract.PINBlocked); s.n != 1 || n != round.told || len(p.blocks()) != len(sources) {
+			t.Errorf("it was sent %d times, and told %d times; blocks %v", s.n, n, p.blocks())
+		}
+	}
+}
+
 // DESIGN rule 1: one row for each reason why a PIN is not sent.
 func TestAPINThatMayNotBeSentIsNot(t *testing.T) {
 	t.Parallel()
@@ -412,12 +444,16 @@ func TestAPINThatMayNotBeSentIsNot(t *testing.T) {
 			}
 			a := of("secret a", rightPIN)
 			c.before(&a)
+			left := 2
+			if string(a.pin) == "111111" && a.source != Person {
+				left++ // for it is as wrong from there
+			}
 			var s sends
 			wants(t, try(t, p, a, s.send), c.code)
 			if s.n != 0 {
 				t.Error("it was sent")
 			}
-			if got := p.blocks(); len(got) != 2 || len(kept.blocked) != 2 || told.of(t, contract.PINOverridden) != 0 {
+			if got := p.blocks(); len(got) != left || len(kept.blocked) != left || told.of(t, contract.PINOverridden) != 0 {
 				t.Errorf("it left %v", got)
 			}
 		})
