@@ -61,11 +61,19 @@ func pcscCode(code pcsc.Code) failure.Code {
 	case pcsc.SCARD_W_SECURITY_VIOLATION, pcsc.SCARD_E_NO_ACCESS:
 		return failure.PCSCDenied
 	case pcsc.SCARD_W_REMOVED_CARD, pcsc.SCARD_E_NO_SMARTCARD, pcsc.SCARD_E_READER_UNAVAILABLE, pcsc.SCARD_E_UNKNOWN_READER,
-		pcsc.SCARD_E_NO_SERVICE, pcsc.SCARD_E_SERVICE_STOPPED, pcsc.SCARD_F_COMM_ERROR, pcsc.SCARD_E_INVALID_HANDLE,
-		pcsc.SCARD_E_NOT_TRANSACTED:
+		pcsc.SCARD_E_INVALID_HANDLE, pcsc.SCARD_E_NOT_TRANSACTED:
 		return failure.CardGone
 	}
+	if serviceGone(code) {
+		return failure.PCSCService
+	}
 	return failure.CardUnreadable
+}
+
+// serviceGone is whether the service ended: in the middle of a call pcsc-lite says
+// SCARD_F_COMM_ERROR. A card is reset before another service lets anybody use it.
+func serviceGone(err error) bool {
+	return errors.Is(err, pcsc.SCARD_E_NO_SERVICE) || errors.Is(err, pcsc.SCARD_E_SERVICE_STOPPED) || errors.Is(err, pcsc.SCARD_F_COMM_ERROR)
 }
 
 func isVerify(err error) bool {

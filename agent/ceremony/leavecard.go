@@ -26,7 +26,7 @@ func (c *Conductor) leaveCard(ctx context.Context, g lease.Grant, traces []store
 	defer func() {
 		if err == nil {
 			c.pins.setOpened(card, "")
-		} else if err = cardFailure(err); failure.CodeOf(err) == failure.CardGone {
+		} else if err = cardFailure(err); failure.CodeOf(err) == failure.CardGone || serviceGone(err) {
 			c.pins.setOpened(card, "")
 			err = nil
 		}
