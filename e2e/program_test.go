@@ -7,10 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,16 +34,26 @@ type program struct {
 	daemon *exec.Cmd
 }
 
+// build builds the program once.
+var build = sync.OnceValues(func() (binary string, err error) {
+	if builds, err = os.MkdirTemp("", "authbridge-e2e-"); err != nil {
+		return "", err
+	}
+	args := []string{"build", "-o", filepath.Join(builds, "authbridge")}
+	if raced {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "../cmd/authbridge")...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return filepath.Join(builds, "authbridge"), nil
+})
+
 func buildProgram(t *testing.T) *program {
 	t.Helper()
-	p := &program{t: t, binary: filepath.Join(t.TempDir(), "authbridge"), state: filepath.Join(t.TempDir(), "state")}
-	build := []string{"build", "-o", p.binary}
-	if raced {
-		build = append(build, "-race")
-	}
-	if out, err := exec.Command("go", append(build, "../cmd/authbridge")...).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	binary, err := build()
+	must(t, err)
+	p := &program{t: t, binary: binary, state: filepath.Join(t.TempDir(), "state")}
 	t.Cleanup(func() {
 		if p.daemon != nil {
 			_ = p.daemon.Process.Kill()
