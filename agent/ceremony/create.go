@@ -184,11 +184,13 @@ func (u *keyUse) made(made *fido.Credential, asked *fido.MakeCredential, tempora
 	if !late && err == nil {
 		result := &contract.CeremonyResult{Credential: response}
 		if temporary {
-			if err := u.keepToken(u.a.ctx, true); err != nil {
+			if err := u.keepForLater(); err != nil {
 				result.Remarks = append(result.Remarks, "the credential may stay in "+u.s.grant.Authenticator.Name+" when the lease ends: "+reason(err))
 			}
 		}
-		return result, nil
+		if late = temporary && u.a.ctx.Err() != nil; !late {
+			return result, nil
+		}
 	}
 	text := "a credential was made all the same, of which the key keeps nothing"
 	if asked.ResidentKey {

@@ -267,6 +267,48 @@ func TestALateSuccessIsUndone(t *testing.T) {
 	}
 }
 
+// A ceremony that ends once the credential is made, while the key is being given
+// the PIN for its deletion, cuts nothing off and leaves nothing behind.
+func TestASuccessIsUndoneThatWasNotToldYet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, vkey.Config{Touch: vkey.TouchCommand})
+		g := d.lend("l1", ci)
+		c := d.begin(ci, withPIN(creation(g, residentKey), pin))
+		d.reaches(c.ID, contract.CeremonyTouch)
+		if err := d.key.SetFaults(vkey.Fault{Name: vkey.Slow, Delay: 100 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		before := d.key.Stats()
+		if !d.key.Touch() {
+			t.Fatal("it does not wait for a touch")
+		}
+		<-time.After(250 * time.Millisecond)
+		// getPINRetries, getKeyAgreement, and the PIN, which is not answered yet.
+		if now := d.key.Stats(); now.Messages != before.Messages+3 || now.PINTries != before.PINTries {
+			t.Fatalf("the key has %+v, had %+v", now, before)
+		}
+		ended, err := d.c.Cancel(soon(t), c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.isFailed(ended, contract.CeremonyCancelled, failure.CeremonyCancelled)
+		if !strings.Contains(ended.Problem.Detail, "a discoverable credential was made all the same, and deleted again") {
+			t.Errorf("detail %q", ended.Problem.Detail)
+		}
+		if blocks := d.c.Blocks(); len(blocks) != 0 {
+			t.Errorf("blocked: %+v", blocks)
+		}
+		if err := errors.Join(d.key.SetTouch(vkey.TouchAuto), d.key.SetFaults()); err != nil {
+			t.Fatal(err)
+		}
+		d.fails(ci, withPIN(request(g), pin), contract.CeremonyFailed, failure.WebAuthnNone)
+		if remarks := d.close(g); remarks != nil {
+			t.Errorf("remarks %q", remarks)
+		}
+	})
+}
+
 func TestALateSuccessThatLeavesNothingIsTold(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, vkey.Config{})

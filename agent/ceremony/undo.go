@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"time"
 
 	"authbridge/agent/failure"
 	"authbridge/fido"
@@ -25,12 +26,26 @@ func (u *keyUse) undo(id []byte) string {
 	return "a discoverable credential was made all the same, and deleted again"
 }
 
+// keepForLater is keepToken for a credential that was just made. A ceremony that
+// ends meanwhile does not cut off a PIN that is on its way: nobody would know
+// whether it was right, and with what the credential is to be deleted.
+func (u *keyUse) keepForLater() error {
+	ctx := u.a.ctx
+	if u.pin != nil {
+		longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		stop := context.AfterFunc(ctx, func() { time.AfterFunc(undoing, cancel) })
+		defer stop()
+		ctx = longer
+	}
+	return u.keepToken(ctx, true)
+}
+
 // keepToken gets the station the token with which it deletes what was made, as
 // long as the PIN is at hand: the touch has taken its permissions from the
 // other one (CTAP 2.1, 6.1.2 step 14). Where there is no PIN, a person may be
 // there to be verified by the key once more.
 func (u *keyUse) keepToken(ctx context.Context, person bool) error {
-	u.voided = false
 	var token *fido.Token
 	var err error
 	switch {
@@ -49,6 +64,7 @@ func (u *keyUse) keepToken(ctx context.Context, person bool) error {
 		token.Forget()
 		return keyFailure(err)
 	}
+	u.voided = false
 	u.s.keeps(token)
 	return nil
 }
