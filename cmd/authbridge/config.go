@@ -206,7 +206,13 @@ func nearestKey(key string) string {
 			return "write " + k
 		}
 	}
-	return "take it out; the keys are " + strings.Join(configKeys, ", ")
+	keys := configKeys
+	if dot := strings.LastIndex(key, "."); dot > 0 {
+		if in := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !strings.HasPrefix(k, key[:dot+1]) }); len(in) > 0 {
+			keys = in
+		}
+	}
+	return "take it out; the keys are " + strings.Join(keys, ", ")
 }
 
 // placeOf finds where a key is set, or, where it is not, the table that it

@@ -227,7 +227,9 @@ func portAfter(address string) string {
 	if n == 0 {
 		return "0"
 	}
-	for n++; nhsPorts[strconv.Itoa(n)]; n++ { //nolint:revive // it only counts
+	n++
+	for nhsPorts[strconv.Itoa(n)] {
+		n++
 	}
 	if n > 65535 {
 		return "0"

@@ -309,8 +309,8 @@ func probeDelay(s settings) time.Duration {
 }
 
 // localParty is the one relying party of the embedded default: any page of this
-// machine, at the mock (DESIGN rule 9).
-var localParty = RelyingParty{ID: "localhost", Origins: []string{"http://localhost:*"}, Targets: []string{"mock"}}
+// machine, at the mock, which may have TLS (DESIGN rule 9).
+var localParty = RelyingParty{ID: "localhost", Origins: []string{"http://localhost:*", "https://localhost:*"}, Targets: []string{"mock"}}
 
 // badParty says why a relying party cannot be on the list; empty if it can.
 func badParty(p RelyingParty) string {

@@ -163,9 +163,12 @@ func (o mockOrder) authorities() (roots, intermediates *x509.CertPool, err error
 		roots, intermediates = ca.Pools()
 		return roots, intermediates, nil
 	}
+	bad := func(err error) error {
+		return usage("--trust: %w\n  → name a PEM file with the certificates of a root authority and of those below it", err)
+	}
 	text, err := os.ReadFile(o.trust)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, bad(err)
 	}
 	defer clear(text) // it may hold a key too
 	roots, intermediates = x509.NewCertPool(), x509.NewCertPool()
@@ -176,7 +179,7 @@ func (o mockOrder) authorities() (roots, intermediates *x509.CertPool, err error
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", o.trust, err)
+			return nil, nil, bad(fmt.Errorf("%s: %w", o.trust, err))
 		}
 		if cert.CheckSignatureFrom(cert) == nil {
 			roots.AddCert(cert)
@@ -186,7 +189,7 @@ func (o mockOrder) authorities() (roots, intermediates *x509.CertPool, err error
 		}
 	}
 	if !any {
-		return nil, nil, fmt.Errorf("%s: has no certificate of a root authority", o.trust)
+		return nil, nil, bad(fmt.Errorf("%s: has no certificate of a root authority", o.trust))
 	}
 	return roots, intermediates, nil
 }
