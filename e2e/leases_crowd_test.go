@@ -133,7 +133,7 @@ func (c *crowd) once(random *rand.Rand, client *apiclient.Client, purpose string
 	}
 	if random.IntN(2) == 0 {
 		held, err := client.HoldLease(asking, request, nil)
-		if c.settled(o, request.Purpose, err, asking) {
+		if c.settled(asking, o, request.Purpose, err) {
 			o.lease = held.Lease
 			c.use(ctx, random, client, held.NewLease, o)
 			c.letGo(ctx, random, held, o)
@@ -143,7 +143,7 @@ func (c *crowd) once(random *rand.Rand, client *apiclient.Client, purpose string
 			request.TTL = "1s"
 		}
 		held, err := client.TakeLease(asking, request)
-		if c.settled(o, request.Purpose, err, asking) {
+		if c.settled(asking, o, request.Purpose, err) {
 			o.lease = held.Lease
 			c.use(ctx, random, client, *held, o)
 			c.release(ctx, client, o, request.TTL == "1s")
@@ -160,7 +160,7 @@ func (c *crowd) once(random *rand.Rand, client *apiclient.Client, purpose string
 const takesOver = "takes over: "
 
 // settled notes how asking for a lease came out.
-func (c *crowd) settled(o *outcome, purpose string, err error, asking context.Context) bool {
+func (c *crowd) settled(asking context.Context, o *outcome, purpose string, err error) bool {
 	var problem *contract.Problem
 	switch {
 	case err == nil:

@@ -325,6 +325,10 @@ func (k *killing) lookAtCeremony(ctx context.Context, e *ledgerEntry) {
 		return
 	}
 	now, err := e.client.Ceremony(ctx, e.act, 0)
+	// What is its owner's alone is told once the lease is open again.
+	for e.waits && err == nil && now.State.Over() && now.Problem == nil {
+		now, err = e.client.Ceremony(ctx, e.act, 0)
+	}
 	switch code := problemIn(now, err); {
 	case err == nil && now.State == contract.CeremonyFailed && (code == failure.CeremonyCutOff || e.hold == contract.HoldConnection || e.leaves || time.Now().After(e.ends)):
 		// Of whom it was is known as long as the lease is.
@@ -342,7 +346,7 @@ func (k *killing) next() {
 	k.t.Helper()
 	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
 	defer cancel()
-	k.await("four authenticators", func(s *contract.Snapshot) bool { return len(k.lender.ready(s)) == 4 })
+	k.await("four authenticators", func(s *contract.Snapshot) bool { return len(k.ready(s)) == 4 })
 	list, err := k.admin.Leases(ctx)
 	must(k.t, err)
 	var all sync.WaitGroup
