@@ -102,7 +102,7 @@ func (p *pins) attempt(ctx context.Context, a attempt, send func(pin []byte) err
 	defer p.give(a.authenticator, o)
 	hash := p.hash(a.authenticator, a.pin)
 	if err := p.check(o, a, hash, fresh); err != nil {
-		if o.refused.find(hash) == wasRefused {
+		if before, _ := o.refused.find(hash); before == wasRefused && failure.CodeOf(err) == failure.PINRefusedBefore {
 			err = errors.Join(err, p.blockToo(ctx, o, a))
 		}
 		return err
@@ -121,29 +121,45 @@ func (p *pins) attempt(ctx context.Context, a attempt, send func(pin []byte) err
 
 // check decides whether the PIN may be sent. The count of tries is fresh if none
 // was spent since.
+//
+// Whether the PIN was refused before is said to those alone who sent it
+// themselves, or who could send it now: to guess what somebody else has entered
+// costs a try and a block, as every guess.
 func (p *pins) check(o *pinOwner, a attempt, hash pinHash, fresh bool) error {
 	if err := pinForm(a.kind, a.pin); err != nil {
 		return &failure.Error{Code: failure.PINFormat, Err: err}
 	}
-	switch o.refused.find(hash) {
-	case wasRefused:
-		return &failure.Error{Code: failure.PINRefusedBefore}
-	case wasUnanswered:
-		// A person who saw the card go may try again what they typed.
-		if a.source != Person {
+	before, from := o.refused.find(hash)
+	known := func() error {
+		switch {
+		case before == wasRefused:
+			return &failure.Error{Code: failure.PINRefusedBefore}
+		case before == wasUnanswered && a.source != Person: // who saw the card go, and may try again what they typed
 			return &failure.Error{Code: failure.PINRefusedBefore, Detail: "it was sent before, and whether it is right was not answered"}
+		}
+		return nil
+	}
+	if from == a.source {
+		if err := known(); err != nil {
+			return err
 		}
 	}
 	p.mu.Lock()
 	block, blocked := o.blocks[a.source]
 	p.mu.Unlock()
-	switch {
-	case blocked && a.source != Person:
+	if blocked && a.source != Person {
 		return &failure.Error{Code: failure.PINSourceBlocked, Detail: string(a.source) + ", since " + block.At.UTC().Format(time.RFC3339)}
-	case a.tries != nil && !fresh:
+	}
+	if err := mayTry(a.tries, a.floor, a.override); err != nil {
+		return err
+	}
+	if err := known(); err != nil {
+		return err
+	}
+	if !fresh {
 		return &failure.Error{Code: failure.PINTriesUnknown, Detail: "another PIN was sent since they were read: begin again"}
 	}
-	return mayTry(a.tries, a.floor, a.override)
+	return nil
 }
 
 // mayTry says whether there are tries enough for one more. Unknown ones are too
@@ -167,14 +183,14 @@ func (p *pins) settle(ctx context.Context, o *pinOwner, a attempt, hash pinHash,
 		return nil
 	case refused(err):
 		p.spend(o)
-		o.refused.add(hash, wasRefused)
+		o.refused.add(hash, wasRefused, a.source)
 		p.sayBlocked(a, "was refused")
 		return &failure.Error{Code: failure.PINRefused, Detail: refusalOf(err), Err: err}
 	case uncompared(err):
 		return errors.Join(err, p.dropBlock(ctx, o, a))
 	}
 	p.spend(o)
-	o.refused.add(hash, wasUnanswered)
+	o.refused.add(hash, wasUnanswered, a.source)
 	p.sayBlocked(a, "was sent and not answered")
 	return fmt.Errorf("%w: %w", errUnanswered, err)
 }

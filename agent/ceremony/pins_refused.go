@@ -35,28 +35,32 @@ type refusals []refusal
 type refusal struct {
 	hash pinHash
 	fate fate
+	from Source // who sent it
 }
 
 // keepRefusals is how many are kept. An authenticator has 15 tries at most
 // before it wants the right PIN, which makes them all forgotten.
 const keepRefusals = 32
 
-// find says what became of a PIN, in the same time for each.
-func (r refusals) find(hash pinHash) fate {
-	found := notSent
+// find says what became of a PIN, and where that one had come from, in the same
+// time for each.
+func (r refusals) find(hash pinHash) (fate, Source) {
+	at := -1
 	for i := range r {
-		same := subtle.ConstantTimeCompare(r[i].hash[:], hash[:])
-		found = fate(subtle.ConstantTimeSelect(same, int(r[i].fate), int(found)))
+		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(r[i].hash[:], hash[:]), i, at)
 	}
-	return found
+	if at < 0 {
+		return notSent, ""
+	}
+	return r[at].fate, r[at].from
 }
 
-func (r *refusals) add(hash pinHash, f fate) {
+func (r *refusals) add(hash pinHash, f fate, from Source) {
 	*r = slices.DeleteFunc(*r, func(old refusal) bool { return hmac.Equal(old.hash[:], hash[:]) })
 	if len(*r) == keepRefusals {
 		*r = slices.Delete(*r, 0, 1)
 	}
-	*r = append(*r, refusal{hash, f})
+	*r = append(*r, refusal{hash, f, from})
 }
 
 func (r *refusals) forget() { *r = nil }

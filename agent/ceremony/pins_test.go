@@ -399,6 +399,8 @@ func TestAWrongPINOfSeveralSourcesCostsOneTry(t *testing.T) {
 			want := round.then
 			if i == 0 {
 				want = round.first
+			} else if i > len(sources) { // their blocks are all that they hear of
+				want = failure.PINSourceBlocked
 			}
 			wants(t, try(t, p, a, s.send), want)
 		}
@@ -458,6 +460,42 @@ func TestAPINThatMayNotBeSentIsNot(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What somebody else entered and was refused is found out by nobody for nothing:
+// who is blocked, or would find too few tries, hears the same for a right guess.
+func TestWhatOthersEnteredIsNotGuessedForNothing(t *testing.T) {
+	t.Parallel()
+	const theirs, mine, guess = "111111", "222222", "333333"
+	for name, c := range map[string]struct {
+		attempt attempt
+		tries   int
+		code    failure.Code
+	}{
+		"of a source that is blocked": {of("requests of token b", ""), 8, failure.PINSourceBlocked},
+		"of a source that is new":     {of("secret new", ""), 2, failure.PINTooFewTries},
+		"of a person":                 {of(Person, ""), 2, failure.PINTooFewTries},
+	} {
+		p, _ := begun(t, &ledger{})
+		refuses := sends{err: cardRefuses}
+		wants(t, try(t, p, of("requests of token a", theirs), refuses.send), failure.PINRefused)
+		wants(t, try(t, p, of("requests of token b", mine), refuses.send), failure.PINRefused)
+		var said []string
+		for _, pin := range []string{theirs, guess} {
+			a := c.attempt
+			a.pin, a.tries = []byte(pin), new(c.tries)
+			err := try(t, p, a, refuses.send)
+			wants(t, err, c.code)
+			said = append(said, err.Error())
+		}
+		if said[0] != said[1] || refuses.n != 2 || len(p.blocks()) != 2 {
+			t.Errorf("%s: %q, sent %d times, blocks %v", name, said, refuses.n, p.blocks())
+		}
+	}
+	// Their own they may hear of.
+	p, _ := begun(t, &ledger{})
+	wants(t, try(t, p, of("requests of token b", mine), (&sends{err: cardRefuses}).send), failure.PINRefused)
+	wants(t, try(t, p, of("requests of token b", mine), (&sends{}).send), failure.PINRefusedBefore)
 }
 
 // DESIGN rule 1: the floors of card and key, and what the override is for.
@@ -688,10 +726,10 @@ func TestRefusedPINsAreBounded(t *testing.T) {
 	if len(o.refused) != keepRefusals {
 		t.Errorf("%d are kept", len(o.refused))
 	}
-	if o.refused.find(p.hash("card-1", fmt.Append(nil, 700000+3*keepRefusals-1))) != wasRefused {
+	if before, from := o.refused.find(p.hash("card-1", fmt.Append(nil, 700000+3*keepRefusals-1))); before != wasRefused || from != Person {
 		t.Error("the last is forgotten")
 	}
-	if o.refused.find(p.hash("card-2", fmt.Append(nil, 700000+3*keepRefusals-1))) != notSent {
+	if before, _ := o.refused.find(p.hash("card-2", fmt.Append(nil, 700000+3*keepRefusals-1))); before != notSent {
 		t.Error("it is known of another card")
 	}
 	elsewhere, _ := begun(t, &ledger{})
