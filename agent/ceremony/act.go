@@ -62,12 +62,19 @@ func (a *act) endedAt() (time.Time, bool) {
 	return a.state.EndedAt, a.state.State.Over()
 }
 
+// mostSteps is how many steps are kept of a ceremony, the first and the newest:
+// it may be put back, and asked a PIN for, as often as its time allows.
+const mostSteps = 64
+
 // step enters a state. It is called by one goroutine at a time, and not again
 // once the act is over.
 func (a *act) step(state contract.CeremonyState, prompt *contract.Prompt) {
 	a.mu.Lock()
 	a.state.State, a.state.Prompt = state, prompt
 	a.state.Deadline = a.state.StartedAt.Add(a.timeout)
+	if len(a.state.Steps) == mostSteps {
+		a.state.Steps = slices.Delete(a.state.Steps, mostSteps/2, mostSteps/2+1)
+	}
 	a.state.Steps = append(a.state.Steps, contract.CeremonyStep{State: state, At: a.c.now()})
 	ceremony := a.copied()
 	a.mu.Unlock()

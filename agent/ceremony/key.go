@@ -116,17 +116,23 @@ func (u *keyUse) end() {
 	u.pin = nil
 }
 
+// mostTouches is how often one command tells people to touch the key. Keys ask
+// once, and again for another finger; one that flickers asks no more.
+const mostTouches = 8
+
 // keepalive is for what may wait for a touch: it tells the person, and tells
 // them no longer once the key works on.
 func (u *keyUse) keepalive() func(fido.Keepalive) {
-	waits := false
+	waits, touches := false, 0
 	return func(k fido.Keepalive) {
-		switch {
-		case k == fido.STATUS_UPNEEDED && !waits:
+		if needed := k == fido.STATUS_UPNEEDED; needed == waits || needed && touches == mostTouches {
+			return
+		}
+		if waits = !waits; waits {
+			touches++
 			u.w.step(contract.CeremonyTouch, touchPrompt(&u.w.grant))
-		case k != fido.STATUS_UPNEEDED && waits:
+		} else {
 			u.w.step(contract.CeremonyRunning, nil)
 		}
-		waits = k == fido.STATUS_UPNEEDED
 	}
 }
