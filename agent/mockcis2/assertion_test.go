@@ -129,7 +129,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 		{"iat to come", func(r *rig, a *assertion) { a.claims["iat"] = r.clock.now().Add(time.Minute).Unix() }, "iat"},
 		{"nbf to come", func(r *rig, a *assertion) { a.claims["nbf"] = r.clock.now().Add(time.Minute).Unix() }, "nbf"},
 		{"no jti", func(_ *rig, a *assertion) { delete(a.claims, "jti") }, "jti"},
-		{"no kid", func(_ *rig, a *assertion) { a.kid = "" }, "kid"},
+		{"no kid", func(_ *rig, a *assertion) { a.kid = "" }, "no kid"},
 		{"an unknown kid", func(_ *rig, a *assertion) { a.kid = "two" }, "kid"},
 		{"another key", func(_ *rig, a *assertion) { a.key = clientKeyTwo() }, "signature"},
 		{"another client's", func(_ *rig, a *assertion) { a.claims["iss"], a.claims["sub"] = "secretive", "secretive" }, "iss"},

@@ -58,7 +58,7 @@ func (c *clientKeys) find(ctx context.Context, client *Client, kid string) (keys
 		if err := json.Unmarshal(client.JWKS, &set); err != nil {
 			return nil, "the client's registered JWKS cannot be read"
 		}
-		return named(set.Key(kid))
+		return found(set.Key(kid))
 	}
 	c.mu.Lock()
 	known, ok := c.all[client.ClientID]
@@ -74,10 +74,10 @@ func (c *clientKeys) find(ctx context.Context, client *Client, kid string) (keys
 		}
 		known.set = fetched.(jose.JSONWebKeySet)
 	}
-	return named(known.set.Key(kid))
+	return found(known.set.Key(kid))
 }
 
-func named(keys []jose.JSONWebKey) ([]jose.JSONWebKey, string) {
+func found(keys []jose.JSONWebKey) ([]jose.JSONWebKey, string) {
 	if len(keys) == 0 {
 		return nil, "the client publishes no key of this kid"
 	}

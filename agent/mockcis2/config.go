@@ -2,7 +2,6 @@ package mockcis2
 
 import (
 	"cmp"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -40,7 +39,7 @@ type Config struct {
 
 	// Store keeps what users registered; nil keeps it in memory.
 	Store Store
-	// Key signs tokens; nil makes one, which takes a while.
+	// Key signs tokens; nil makes one when it is first needed.
 	Key *rsa.PrivateKey
 	// HTTP fetches the keys of clients and brings logout tokens.
 	HTTP *http.Client
@@ -81,11 +80,6 @@ func (c Config) complete() (Config, *url.URL, error) {
 		base.Path != "", base.RawQuery != "", base.Fragment != "", base.User != nil, c.Base != base.Scheme+"://"+base.Host:
 		return c, nil, errors.New("base: allowed is scheme, host and port alone, the port even where it is the usual one")
 	}
-	if c.Key == nil {
-		if c.Key, err = rsa.GenerateKey(rand.Reader, keyBits); err != nil {
-			return c, nil, fmt.Errorf("signing key: %w", err)
-		}
-	}
 	c.Target = cmp.Or(c.Target, cis2.Mock)
 	if c.ACRs == nil {
 		c.ACRs = cis2.DefaultACRs()
@@ -97,7 +91,10 @@ func (c Config) complete() (Config, *url.URL, error) {
 		c.Store = NewMemory()
 	}
 	if c.HTTP == nil {
-		c.HTTP = &http.Client{Timeout: fetchTimeout}
+		c.HTTP = &http.Client{
+			Timeout:       fetchTimeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -45,3 +45,20 @@ func TestWhatIsNoConfiguration(t *testing.T) {
 		t.Errorf("%d users", got)
 	}
 }
+
+// TestTheKeyIsMadeWhenItIsNeeded holds that a server starts at once, and that
+// all who come first get the same key.
+func TestTheKeyIsMadeWhenItIsNeeded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *mockcis2.Config) { c.Key = nil })
+	answers := make(chan string, 4)
+	for range cap(answers) {
+		go func() { answers <- string(r.browser().get(r.server.Endpoints().JWKS).body) }()
+	}
+	first := <-answers
+	for range cap(answers) - 1 {
+		if got := <-answers; got != first || len(got) < 300 {
+			t.Errorf("%s, then %s", first, got)
+		}
+	}
+}

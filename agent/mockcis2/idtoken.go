@@ -11,6 +11,9 @@ import (
 // idTokenFor is how long an ID token is good.
 const idTokenFor = time.Hour
 
+// idTokenType and logoutTokenType tell the two apart in their headers.
+const idTokenType, logoutTokenType = "JWT", "logout+jwt" //nolint:gosec // names of types, no credentials
+
 // wrongNonce and wrongUser are what faults put in the place of the right ones.
 const (
 	wrongNonce    = "not-the-nonce"
@@ -23,7 +26,7 @@ func (s *Server) idToken(client *Client, g *grant, user *User, accessToken, code
 	claims := s.idClaims(client, g, user, s.config.Now())
 	claims["at_hash"], claims["c_hash"] = halfHash(accessToken), halfHash(code)
 	f.change(claims, s.issuerIn(f))
-	token, err := s.keys.sign(claims, "JWT", jose.RS256)
+	token, err := s.keys.sign(claims, idTokenType, jose.RS256)
 	if f.has(BadSignature) {
 		token = spoil(token)
 	}

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,7 +17,9 @@ import (
 )
 
 // keyring has the keys that sign, newest first. Older ones are published until
-// their tokens have expired (NHS: keep the old key published).
+// their tokens have expired (NHS: keep the old key published). The first one is
+// made when it is first needed, unless it was given: that takes longer than a
+// daemon may take to start.
 type keyring struct {
 	mu   sync.Mutex // guards keys
 	keys []jose.JSONWebKey
@@ -26,42 +30,78 @@ const mostKeys = 3
 
 func newKeyring(key *rsa.PrivateKey) (*keyring, error) {
 	k := &keyring{}
-	return k, k.add(key)
+	if key == nil {
+		return k, nil
+	}
+	named, err := named(key)
+	k.keys = []jose.JSONWebKey{named}
+	return k, err
 }
 
-func (k *keyring) add(key *rsa.PrivateKey) error {
-	named := jose.JSONWebKey{Key: key, Algorithm: string(jose.RS256), Use: "sig"}
-	thumb, err := named.Thumbprint(crypto.SHA256) // RFC 7638
+// newKey makes a key with its name.
+func newKey() (jose.JSONWebKey, error) {
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
-		return fmt.Errorf("signing key: %w", err)
+		return jose.JSONWebKey{}, fmt.Errorf("signing key: %w", err)
+	}
+	return named(key)
+}
+
+// named gives a key its thumbprint as kid (RFC 7638).
+func named(key *rsa.PrivateKey) (jose.JSONWebKey, error) {
+	named := jose.JSONWebKey{Key: key, Algorithm: string(jose.RS256), Use: "sig"}
+	thumb, err := named.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return jose.JSONWebKey{}, fmt.Errorf("signing key: %w", err)
 	}
 	named.KeyID = base64.RawURLEncoding.EncodeToString(thumb)
+	return named, nil
+}
+
+// all are the keys, of which there is at least one.
+func (k *keyring) all() ([]jose.JSONWebKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.keys = append([]jose.JSONWebKey{named}, k.keys...)
+	if len(k.keys) == 0 { // who comes meanwhile needs it too
+		first, err := newKey()
+		if err != nil {
+			return nil, err
+		}
+		k.keys = []jose.JSONWebKey{first}
+	}
+	return slices.Clone(k.keys), nil
+}
+
+func (k *keyring) rotate() error {
+	if _, err := k.all(); err != nil {
+		return err
+	}
+	key, err := newKey()
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys = append([]jose.JSONWebKey{key}, k.keys...)
 	k.keys = k.keys[:min(len(k.keys), mostKeys)]
 	return nil
 }
 
-func (k *keyring) signing() jose.JSONWebKey {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.keys[0]
-}
-
-func (k *keyring) published() jose.JSONWebKeySet {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var set jose.JSONWebKeySet
-	for _, key := range k.keys {
+func (k *keyring) published() (set jose.JSONWebKeySet, err error) {
+	keys, err := k.all()
+	for _, key := range keys {
 		set.Keys = append(set.Keys, key.Public())
 	}
-	return set
+	return set, err
 }
 
 // sign makes a token of claims: RS256 unless another algorithm is named.
 func (k *keyring) sign(claims map[string]any, typ string, algorithm jose.SignatureAlgorithm) (string, error) {
-	key := k.signing()
+	keys, err := k.all()
+	if err != nil {
+		return "", err
+	}
+	key := keys[0]
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID}},
 		(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
@@ -75,13 +115,21 @@ func (k *keyring) sign(claims map[string]any, typ string, algorithm jose.Signatu
 	return token, nil
 }
 
-// verify reads a token that this server signed, expired or not.
+// verify reads an ID token that this server signed, expired or not. A logout
+// token is none.
 func (k *keyring) verify(token string, claims any) error {
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
-	if err := parsed.Claims(k.published(), claims); err != nil {
+	if len(parsed.Headers) != 1 || parsed.Headers[0].ExtraHeaders[jose.HeaderType] != idTokenType {
+		return errors.New("token: not an ID token")
+	}
+	set, err := k.published()
+	if err != nil {
+		return err
+	}
+	if err := parsed.Claims(set, claims); err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
 	return nil
@@ -99,16 +147,17 @@ func spoil(token string) string {
 }
 
 // RotateKeys signs with a new key from now on; the old one is still published.
-func (s *Server) RotateKeys() error {
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
-	if err != nil {
-		return fmt.Errorf("signing key: %w", err)
-	}
-	return s.keys.add(key)
-}
+func (s *Server) RotateKeys() error { return s.keys.rotate() }
 
 func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
-	if s.stall(w, r, s.faultsOf("", "")) {
-		writeJSON(w, http.StatusOK, s.keys.published())
+	if !s.stall(w, r, s.faultsOf("", "")) {
+		return
 	}
+	set, err := s.keys.published()
+	if err != nil {
+		s.ill("keys", err)
+		writeJSON(w, http.StatusInternalServerError, refuse(serverError, "there is no key"))
+		return
+	}
+	writeJSON(w, http.StatusOK, set)
 }

@@ -79,7 +79,7 @@ func (s *Server) LogoutToken(client, user, sid string, wrong ...string) (string,
 			return "", fmt.Errorf("a logout token has no fault %s", name)
 		}
 	}
-	token, err := s.keys.sign(claims, "logout+jwt", jose.RS256)
+	token, err := s.keys.sign(claims, logoutTokenType, jose.RS256)
 	if err == nil && slices.Contains(wrong, BadSignature) {
 		token = spoil(token)
 	}

@@ -122,6 +122,13 @@ func TestWhoMayEndASession(t *testing.T) {
 	if !strings.Contains(string(page.body), "Sign out?") || !there(b) {
 		t.Errorf("%s", page.body)
 	}
+	logout, err := r.server.LogoutToken("secretive", aal3User, sidOf(t, token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := b.do(http.MethodGet, end+"?id_token_hint="+logout, nil, "Accept", "text/html"); !strings.Contains(string(a.body), "Sign out?") || !there(b) {
+		t.Error("a logout token is taken for an ID token")
+	}
 	if a := b.do(http.MethodGet, end+"?id_token_hint="+token+"x", nil, "Accept", "text/html"); !strings.Contains(string(a.body), "Sign out?") || !there(b) {
 		t.Error("a token that is not ours ends a session")
 	}
@@ -218,15 +225,23 @@ func TestForgedLogoutTokens(t *testing.T) {
 	}
 }
 
-func jti(t *testing.T, token string) string {
+func jti(t *testing.T, token string) string { return claimOf(t, token, "jti") }
+
+func sidOf(t *testing.T, token string) string { return claimOf(t, token, "sid") }
+
+func claimOf(t *testing.T, token, name string) string {
 	t.Helper()
 	raw, err := b64.DecodeString(strings.Split(token, ".")[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c struct{ Jti string }
-	if err := json.Unmarshal(raw, &c); err != nil || c.Jti == "" {
+	var c map[string]any
+	if err := json.Unmarshal(raw, &c); err != nil {
 		t.Fatal(err)
 	}
-	return c.Jti
+	s, _ := c[name].(string)
+	if s == "" {
+		t.Fatalf("no %s in %s", name, raw)
+	}
+	return s
 }

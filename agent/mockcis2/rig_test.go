@@ -133,7 +133,7 @@ type browser struct {
 
 func (r *rig) browser() *browser {
 	jar, _ := cookiejar.New(nil)
-	return &browser{r, &http.Client{Transport: r.dial, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{r, &http.Client{Transport: r.dial, Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // answer is what came back.

@@ -47,7 +47,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 	}
 	// CIS2's signed userinfo was seen without aud (NHS: changes, May 2021).
 	claims["iss"] = s.issuerIn(f)
-	signed, err := s.keys.sign(claims, "JWT", jose.SignatureAlgorithm(client.SignedUserinfo))
+	signed, err := s.keys.sign(claims, idTokenType, jose.SignatureAlgorithm(client.SignedUserinfo))
 	if err != nil {
 		s.ill("userinfo", err)
 		writeJSON(w, http.StatusInternalServerError, refuse(serverError, "userinfo could not be signed"))
