@@ -1,0 +1,73 @@
+package login
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// perform has a ceremony done under the run's lease. One that did not come to
+// be is an error with the ceremony's own code.
+func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contract.CeremonyRequest) (*contract.CeremonyResult, error) {
+	request.Lease, request.Fence = o.held.id, o.held.fence
+	if request.PIN == nil {
+		request.PIN = o.pin()
+	}
+	begun, err := o.r.config.Ceremonies.Begin(ctx, o.by, request)
+	if err != nil {
+		return nil, err
+	}
+	s.Evidence = begun.ID + " by " + string(begun.Origin) + " " + begun.Name
+	if o.begun != nil {
+		err = o.begun(ctx)
+	}
+	var over contract.Ceremony
+	if err == nil {
+		over, err = o.r.config.Ceremonies.Await(ctx, begun.ID)
+	}
+	if err != nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+		defer cancel()
+		_, _ = o.r.config.Ceremonies.Cancel(end, begun.ID) // it is over then, however it ended
+		return nil, err
+	}
+	s.Got = string(request.Type) + " is " + string(over.State)
+	if over.State != contract.CeremonyDone || over.Result == nil {
+		e := &failure.Error{Code: failure.Internal}
+		if over.Problem != nil {
+			e = &failure.Error{Code: failure.Code(over.Problem.Code), Detail: over.Problem.Detail}
+		}
+		return nil, e
+	}
+	s.Evidence = join(append([]string{s.Evidence}, over.Result.Remarks...)...)
+	return over.Result, nil
+}
+
+// pin is the PIN for one ceremony, which wipes it. That of a virtual
+// authenticator is known, and a source of its own: were it refused, nothing of
+// the caller's would be blocked.
+func (o *run) pin() *contract.PINSource {
+	if given := o.asked.PIN; given != nil {
+		one := *given
+		one.Value = slices.Clone(given.Value)
+		return &one
+	}
+	if o.held.authenticator.Origin == contract.Virtual && o.r.config.VirtualPIN != "" {
+		return &contract.PINSource{Value: []byte(o.r.config.VirtualPIN), Secret: "virtual PIN"}
+	}
+	return nil
+}
+
+// ceremonyTime is the least that a ceremony is asked for.
+const ceremonyTime = time.Second
+
+// left is a ceremony's timeout: what is left of the run's, or less.
+func left(ctx context.Context, most time.Duration) string {
+	if deadline, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(deadline))
+	}
+	return max(most, ceremonyTime).Round(time.Millisecond).String()
+}

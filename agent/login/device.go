@@ -1,0 +1,259 @@
+package login
+
+import (
+	"context"
+	"time"
+
+	"authbridge/agent/cis2"
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// Each scenario with a failing authenticator brings its own, of a user who has
+// no other card: nobody else's login ever gets one that is about to fail. It is
+// not ready either, because its certificate has expired or its PIN is not set,
+// so that no lease that asks for a level is given it.
+var scenarioUsers = map[contract.LoginScenario]string{
+	contract.ScenarioCardPulled:         "555299990001",
+	contract.ScenarioPINBlocked:         "555299990002",
+	contract.ScenarioExpiredCertificate: "555299990003",
+}
+
+// The faults of virtual authenticators that are used here (contract.Fault).
+const (
+	faultExpired = "cert-expired"
+	faultBlocked = "pin-blocked"
+	faultSlow    = "slow"
+	faultNoPIN   = "no-pin"
+)
+
+const (
+	// slowBy is for a card that is to be pulled while it works.
+	slowBy = "100ms"
+	// shortCeremony is for one that must fail by its time.
+	shortCeremony = 2 * time.Second
+	// settleTime is how long a new virtual authenticator may take to be seen.
+	settleTime = 30 * time.Second
+)
+
+// borrow makes the scenario's authenticator, has it seen and leases it by its
+// id. What it returns takes it away again.
+func (o *run) borrow(ctx context.Context) (name string, giveBack func(), err error) {
+	nothing := func() {}
+	turn := o.r.stages[o.asked.Scenario]
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return "", nothing, o.why(ctx)
+	}
+	name = "login-" + string(o.asked.Scenario)
+	giveBack = func() {
+		o.release()
+		o.putAway(name)
+		<-turn
+	}
+	err = o.step(ctx, "device", "a virtual authenticator for the scenario", func(ctx context.Context, s *contract.LoginStep) error {
+		ctx, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		s.Got = name
+		o.putAway(name) // what a daemon left that was killed
+		if err := o.bringOut(ctx, name); err != nil {
+			return err
+		}
+		id, err := o.seen(ctx, name)
+		o.asked.Authenticator = id
+		return err
+	})
+	if err == nil {
+		err = o.takeFor(ctx, contract.Requirement{Authenticator: o.asked.Authenticator, Target: cis2.Mock, Origin: contract.Virtual})
+	}
+	return name, giveBack, err
+}
+
+func (o *run) bringOut(ctx context.Context, name string) error {
+	var err error
+	if o.asked.Kind == contract.Smartcard {
+		_, err = o.r.config.Virtual.Insert(ctx, contract.VirtualInsert{
+			Name: name, User: scenarioUsers[o.asked.Scenario], Faults: []contract.Fault{{Name: faultExpired}},
+		})
+	} else {
+		_, err = o.r.config.Virtual.Plug(ctx, contract.VirtualPlug{Name: name, Touch: "never", Faults: []contract.Fault{{Name: faultNoPIN}}})
+	}
+	return err
+}
+
+// putAway takes the device out; one that is not there is away.
+func (o *run) putAway(name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), releaseTime)
+	defer cancel()
+	take := o.r.config.Virtual.Remove
+	if o.asked.Kind == contract.SecurityKey {
+		take = o.r.config.Virtual.Unplug
+	}
+	if _, err := take(ctx, name); err != nil && failure.CodeOf(err) != failure.VirtualState && failure.CodeOf(err) != failure.NotFound {
+		o.r.config.Log.WithField("device", name).WithError(err).Warn("the authenticator of a scenario is not taken away")
+	}
+}
+
+// seen waits until the device is in the inventory, and read.
+func (o *run) seen(ctx context.Context, name string) (id string, err error) {
+	for {
+		changed := o.r.config.Inventory.Changed()
+		for _, v := range o.r.config.Virtual.List() {
+			if v.Name != name || v.Kind != o.asked.Kind || v.Authenticator == "" {
+				continue
+			}
+			if a := find(o.r.config.Inventory.Snapshot(), v.Authenticator); a != nil && a.Condition == contract.Ready {
+				return a.ID, nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", &failure.Error{Code: failure.LoginScenario, Detail: "the virtual authenticator is not seen"}
+		}
+	}
+}
+
+// atPage brings the page to where the scenario's user signs in.
+func (o *run) atPage(ctx context.Context) (*page, *request, error) {
+	r := o.newRequest(promptLogin)
+	p, err := o.begin(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	user, err := o.user()
+	if err == nil {
+		p, err = o.choose(ctx, "choose", p, user, o.held.authenticator.Kind)
+	}
+	return p, r, err
+}
+
+// withDevice plays a scenario with its own authenticator.
+func (o *run) withDevice(ctx context.Context, play func(ctx context.Context, name string) error) error {
+	if err := o.meet(ctx); err != nil {
+		return err
+	}
+	name, giveBack, err := o.borrow(ctx)
+	defer giveBack()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := o.timed(ctx)
+	defer cancel()
+	return play(ctx, name)
+}
+
+func (o *run) faults(ctx context.Context, name string, faults ...contract.Fault) error {
+	_, err := o.r.config.Virtual.SetFaults(ctx, o.asked.Kind, name, faults)
+	return err
+}
+
+// expiredCertificate signs in with a card whose certificate has expired: the
+// signature is good, and the mock must not take it.
+func (o *run) expiredCertificate(ctx context.Context) error {
+	return o.withDevice(ctx, func(ctx context.Context, _ string) error {
+		user, err := o.user()
+		if err != nil {
+			return err
+		}
+		return o.bringRefused(ctx, user, "expired_certificate")
+	})
+}
+
+// pinBlocked signs in with a card that has no PIN tries left: the bridge must
+// not send the PIN.
+func (o *run) pinBlocked(ctx context.Context) error {
+	return o.withDevice(ctx, func(ctx context.Context, name string) error {
+		p, r, err := o.atPage(ctx)
+		if err != nil {
+			return err
+		}
+		if err := o.faults(ctx, name, contract.Fault{Name: faultExpired}, contract.Fault{Name: faultBlocked}); err != nil {
+			return err
+		}
+		before := o.triesSpent(name)
+		codes := []string{string(failure.PINTooFewTries), string(failure.PINRetries)}
+		return o.refuses(ctx, contract.RefusedByBridge, "pin", codes, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
+			_, err := o.signWithCard(ctx, s, p, r, nil, shortCeremony)
+			if spent := o.triesSpent(name); spent != before {
+				return refused{why: "a PIN was sent"}, nil
+			}
+			return refusalOf(err, "the card was used")
+		})
+	})
+}
+
+func (o *run) triesSpent(name string) uint64 {
+	for _, v := range o.r.config.Virtual.List() {
+		if v.Name == name && v.Kind == o.asked.Kind {
+			return v.PINTries
+		}
+	}
+	return 0
+}
+
+// refusalOf is the code that a ceremony failed with. What has not to do with
+// the authenticator is an error.
+func refusalOf(err error, otherwise string) (refused, error) {
+	if err == nil {
+		return refused{why: otherwise}, nil
+	}
+	e := asFailure(err)
+	switch e.Code {
+	case failure.LoginNoAnswer, failure.LoginAnswer, failure.Internal:
+		return refused{}, err
+	}
+	return refused{string(e.Code), e.Detail}, nil
+}
+
+// cardPulled pulls the card while it signs: the bridge must come to no proof.
+func (o *run) cardPulled(ctx context.Context) error {
+	return o.withDevice(ctx, func(ctx context.Context, name string) error {
+		p, r, err := o.atPage(ctx)
+		if err != nil {
+			return err
+		}
+		if err := o.faults(ctx, name, contract.Fault{Name: faultExpired}, contract.Fault{Name: faultSlow, Delay: slowBy}); err != nil {
+			return err
+		}
+		o.begun = func(ctx context.Context) error {
+			_, err := o.r.config.Virtual.Remove(ctx, name)
+			return err
+		}
+		codes := []string{string(failure.CardGone), string(failure.InsertTimeout), string(failure.CeremonyTimeout)}
+		return o.refuses(ctx, contract.RefusedByBridge, "ceremony", codes, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
+			_, err := o.signWithCard(ctx, s, p, r, nil, shortCeremony)
+			return refusalOf(err, "a proof was made although the card was pulled")
+		})
+	})
+}
+
+// touchTimeout registers a key that nobody touches: the bridge must come to no
+// credential.
+func (o *run) touchTimeout(ctx context.Context) error {
+	return o.withDevice(ctx, func(ctx context.Context, name string) error {
+		if err := o.faults(ctx, name); err != nil {
+			return err
+		}
+		user, err := o.user()
+		if err != nil {
+			return err
+		}
+		var asks *page
+		err = o.step(ctx, "registration", "a page that asks for the key", func(ctx context.Context, s *contract.LoginStep) (err error) {
+			asks, err = o.askRegistration(ctx, user)
+			s.Got = "it asks for the key"
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return o.refuses(ctx, contract.RefusedByBridge, "ceremony", []string{string(failure.TouchTimeout)}, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
+			_, err := o.perform(ctx, s, contract.CeremonyRequest{
+				Type: contract.CeremonyCreate, Origin: o.provider.origin, Options: asks.Options, Timeout: left(ctx, shortCeremony),
+			})
+			return refusalOf(err, "a credential was made although nobody touched the key")
+		})
+	})
+}

@@ -1,0 +1,190 @@
+package login
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"authbridge/agent/cis2"
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// leaseMargin is how much longer than its run a lease is taken for: to be
+// released, not to expire.
+const leaseMargin = 30 * time.Second
+
+// releaseTime bounds leaving an authenticator; the ceremonies bound it too.
+const releaseTime = 45 * time.Second
+
+// held is a lease of the run.
+type held struct {
+	id            string
+	fence         uint64
+	authenticator contract.Authenticator
+}
+
+// preflight is whether an authenticator here can do the login, before anything
+// is begun. It settles the kind where what was asked for leaves no choice.
+func (o *run) preflight(ctx context.Context) error {
+	return o.step(ctx, "preflight", "an authenticator that is ready for "+o.asked.ACR+" at "+o.asked.Target, func(_ context.Context, s *contract.LoginStep) error {
+		kinds := o.asked.kinds()
+		if len(kinds) == 0 {
+			return &failure.Error{Code: failure.LoginNotReady, Detail: "no authenticator that the bridge can use reaches " + o.asked.ACR}
+		}
+		snapshot := o.r.config.Inventory.Snapshot()
+		if id := o.asked.Authenticator; id != "" {
+			known := find(snapshot, id)
+			switch {
+			case known == nil:
+				return &failure.Error{Code: failure.LoginNotReady, Detail: "no authenticator with that id is here"}
+			case !slices.Contains(kinds, known.Kind):
+				return &failure.Error{Code: failure.LoginNotReady, Detail: "it is a " + string(known.Kind) + ", which does not reach what is asked for"}
+			}
+			kinds = []contract.Kind{known.Kind}
+			o.asked.Kind = known.Kind
+		}
+		best := contract.Verdict{}
+		for i, kind := range kinds {
+			v := o.r.config.Judge(contract.Question{AAL: max(o.asked.aal, 2), Target: o.asked.Target, Kind: kind, User: o.userOf(kind)}, snapshot)
+			v.Outcome = outcomeOf(&v, o.asked.Authenticator)
+			if i == 0 || rank(v.Outcome) < rank(best.Outcome) {
+				best, best.Kind = v, kind
+			}
+		}
+		s.Got, s.Evidence = string(best.Outcome), printable(best.Summary)
+		if best.Outcome == contract.VerdictNotReady {
+			return &failure.Error{Code: failure.LoginNotReady}
+		}
+		if o.asked.User != "" || len(kinds) == 1 {
+			o.asked.Kind = best.Kind
+		}
+		return nil
+	})
+}
+
+// userOf is whom a kind of authenticator must say to be of: only a card says it.
+func (o *run) userOf(kind contract.Kind) string {
+	if kind == contract.Smartcard {
+		return o.asked.User
+	}
+	return ""
+}
+
+// outcomeOf is a verdict's, or that of one candidate.
+func outcomeOf(v *contract.Verdict, authenticator string) contract.Outcome {
+	if authenticator == "" {
+		return v.Outcome
+	}
+	for i := range v.Candidates {
+		if v.Candidates[i].Authenticator == authenticator {
+			return v.Candidates[i].Outcome
+		}
+	}
+	return contract.VerdictNotReady
+}
+
+func rank(o contract.Outcome) int {
+	return slices.Index([]contract.Outcome{contract.VerdictReady, contract.VerdictUnproven, contract.VerdictNotReady}, o)
+}
+
+func find(s *contract.Snapshot, id string) *contract.Authenticator {
+	if s == nil {
+		return nil
+	}
+	for i := range s.Authenticators {
+		if s.Authenticators[i].ID == id {
+			return &s.Authenticators[i]
+		}
+	}
+	return nil
+}
+
+// take takes a lease of what the request asks for.
+func (o *run) take(ctx context.Context) error {
+	return o.takeFor(ctx, contract.Requirement{
+		Authenticator: o.asked.Authenticator, AAL: max(o.asked.aal, 2), Target: o.asked.Target, Kind: o.asked.Kind,
+		User: o.userOf(o.asked.Kind), Origin: o.asked.Origin,
+	})
+}
+
+func (o *run) takeFor(ctx context.Context, want contract.Requirement) error {
+	return o.step(ctx, "lease", "exclusive use of an authenticator", func(ctx context.Context, s *contract.LoginStep) error {
+		purpose := o.asked.Purpose
+		if purpose == "" {
+			purpose = o.id
+		}
+		lease, err := o.r.config.Leases.Take(ctx, o.by, contract.LeaseRequest{
+			Requirement: want, TTL: (o.asked.timeout + leaseMargin).String(), Wait: o.asked.queue.String(), Purpose: purpose,
+		}, nil)
+		if err != nil {
+			return err
+		}
+		o.held = &held{id: lease.ID, fence: lease.Fence, authenticator: contract.Authenticator{ID: lease.Authenticator, Name: lease.Name, Kind: lease.Kind, Origin: lease.Origin}}
+		if known := find(o.r.config.Inventory.Snapshot(), lease.Authenticator); known != nil {
+			o.held.authenticator = *known
+		}
+		a := &o.held.authenticator
+		o.change(func(l *contract.Login) {
+			l.State, l.Lease, l.GrantedAt = contract.LoginRunning, lease.ID, o.r.now()
+			l.Authenticator, l.Name, l.Kind, l.Origin = a.ID, a.Name, a.Kind, a.Origin
+			if l.User == "" {
+				l.User = o.whoWith(a)
+			}
+		})
+		s.Got = string(a.Origin) + " " + string(a.Kind) + " " + a.Name + ", lease " + lease.ID
+		return nil
+	})
+}
+
+// whoWith is who signs in with an authenticator where nobody was named.
+func (o *run) whoWith(a *contract.Authenticator) string {
+	if a.Kind == contract.Smartcard {
+		return a.User
+	}
+	return o.asked.target.User
+}
+
+// user is who signs in. A card's own is made known to the daemon's mock, which
+// has no authenticators and so knows of no virtual card.
+func (o *run) user() (string, error) {
+	user := o.snapshot().User
+	if user == "" {
+		return "", &failure.Error{Code: failure.BadRequest, Field: "body.user", Detail: "with a key it must be said who signs in at " + o.asked.Target}
+	}
+	if o.r.config.Mock != nil && o.asked.Target == cis2.Mock && o.held != nil && user == o.held.authenticator.User {
+		if err := o.r.config.Mock.Know(user); err != nil {
+			return "", err
+		}
+	}
+	return user, nil
+}
+
+// release gives the lease back and returns once the authenticator is left. It
+// is no business of the run's context, which may have ended.
+func (o *run) release() {
+	if o.held == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), releaseTime)
+	defer cancel()
+	s := contract.LoginStep{Name: "release", Expected: "the authenticator left as it was found", State: contract.StepPass, At: o.r.now()}
+	lease, err := o.r.config.Leases.Release(ctx, o.by, o.held.id)
+	s.TookMS = float64(o.r.now().Sub(s.At).Microseconds()) / 1000
+	switch code := failure.CodeOf(err); {
+	case code == failure.LeaseOver || code == failure.LeaseUnknown:
+		s.Got = "the lease had ended already"
+	case err != nil:
+		fail(&s, err)
+	default:
+		s.Got = "released"
+		s.Evidence = join(lease.Remarks...)
+	}
+	o.record(s)
+	o.held = nil
+}
+
+// timed bounds what follows the lease.
+func (o *run) timed(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, o.asked.timeout, errTime{})
+}

@@ -1,0 +1,300 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"authbridge/agent/cis2"
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+	"authbridge/agent/lease"
+	"authbridge/agent/store"
+)
+
+// writeTime bounds a write that no caller waits for.
+const writeTime = 5 * time.Second
+
+// run is one login run. All but what the mutex guards is its goroutine's.
+type run struct {
+	r      *Runner
+	id     string
+	by     lease.Caller
+	asked  asked
+	began  time.Time
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed once it is over
+
+	web      *web
+	provider *provider
+	held     *held // the lease; nil: none
+	// begun is what a scenario does once a ceremony has begun; nil: nothing.
+	begun func(context.Context) error
+
+	mu    sync.Mutex // guards what follows
+	state contract.Login
+}
+
+func newRun(r *Runner, by lease.Caller, a asked) *run {
+	one := &run{r: r, id: newID(), by: by, asked: a, began: r.now(), done: make(chan struct{})}
+	one.ctx, one.cancel = context.WithCancelCause(r.ctx)
+	one.web = newWeb(r.config.Transport, r.config.CallTime)
+	one.state = contract.Login{
+		ID: one.id, State: contract.LoginQueued, Target: a.Target, Issuer: a.target.Issuer, ClientID: a.target.ClientID,
+		Mode: a.Mode, Scenario: a.Scenario, Refusers: refusers(a.Scenario), ACR: a.ACR, AAL: a.aal, User: a.User, Kind: a.Kind,
+		DrivenBy: "bridge", Holder: by.Name, Purpose: a.Purpose, StartedAt: one.began, Steps: []contract.LoginStep{},
+		Reports: contract.LoginReports{
+			JSON: "/v1/logins/" + one.id + "/report?format=json", JUnit: "/v1/logins/" + one.id + "/report?format=junit",
+			HTML: "/v1/logins/" + one.id + "/report?format=html",
+		},
+	}
+	if a.Mode == contract.DriveTokens {
+		one.state.DrivenBy = "application"
+		if a.Tokens.ClientID != "" {
+			one.state.ClientID = a.Tokens.ClientID
+		}
+	}
+	return one
+}
+
+func (o *run) snapshot() contract.Login {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := o.state
+	l.Steps = slices.Clone(l.Steps)
+	return l
+}
+
+// change edits what others see.
+func (o *run) change(edit func(*contract.Login)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	edit(&o.state)
+}
+
+// run plays the run to its end. Whatever happens, the lease is given back and
+// the end is written before anybody hears of it.
+func (o *run) run() {
+	defer o.cancel(nil)
+	defer wipe(&o.asked.LoginRequest)
+	err := o.play()
+	o.release()
+	if !negative(o.asked.Scenario) {
+		o.skipRest()
+	}
+	o.finish(err)
+}
+
+func (o *run) play() error {
+	if o.asked.Mode == contract.DriveTokens {
+		return o.verify(o.ctx)
+	}
+	return o.act(o.ctx)
+}
+
+// stop is why a run goes no further; the step that says so is recorded.
+var errStop = errors.New("a step failed")
+
+// step does one thing and records it. An error that has a code is the step's;
+// the run goes no further then.
+func (o *run) step(ctx context.Context, name, expected string, do func(context.Context, *contract.LoginStep) error) error {
+	s := contract.LoginStep{Name: name, Expected: expected, State: contract.StepPass, At: o.r.now()}
+	began := o.r.config.Now()
+	err := do(ctx, &s)
+	s.TookMS = float64(o.r.config.Now().Sub(began).Microseconds()) / 1000
+	if why := o.why(ctx); err != nil && why != nil && failure.CodeOf(err) != failure.LoginNotRefused {
+		err = why // what failed did so because the run ends
+	}
+	if err != nil {
+		fail(&s, err)
+	}
+	o.record(s)
+	if err != nil {
+		return errors.Join(errStop, err)
+	}
+	return nil
+}
+
+// fail marks a step as failed by an error.
+func fail(s *contract.LoginStep, err error) {
+	s.State = contract.StepFail
+	var e *failure.Error
+	if !errors.As(err, &e) {
+		e = &failure.Error{Code: failure.Internal}
+	}
+	s.Code = string(e.Code)
+	entry, _ := failure.Lookup(e.Code)
+	s.Remedy = entry.Remedy
+	if s.Got == "" {
+		s.Got = entry.Title
+		if e.Detail != "" {
+			s.Got = e.Detail
+		}
+	} else if e.Detail != "" {
+		s.Evidence = join(s.Evidence, e.Detail)
+	}
+}
+
+func join(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}
+
+// record adds steps, on the disk before anybody hears of them.
+func (o *run) record(steps ...contract.LoginStep) {
+	if len(steps) == 0 {
+		return
+	}
+	secrets := o.masks()
+	for i := range steps {
+		mask(&steps[i], secrets)
+	}
+	o.change(func(l *contract.Login) { l.Steps = append(l.Steps, steps...) })
+	now := o.snapshot()
+	o.write(now)
+	for i := range steps {
+		o.r.config.Tell(told(now, &steps[i]))
+	}
+}
+
+func (o *run) write(l contract.Login) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), writeTime)
+	defer cancel()
+	if err := o.r.config.Store.PutLogin(ctx, store.Login{Login: l, Owner: o.by.Owner}); err != nil {
+		o.r.config.Log.WithField("login", o.id).WithError(err).Error("a login run is not written")
+	}
+}
+
+// masks are the names that no step may show.
+func (o *run) masks() []string {
+	if o.held == nil {
+		return nil
+	}
+	return append(strings.FieldsFunc(o.held.authenticator.Holder, func(r rune) bool { return r == ' ' || r == '_' || r == ',' }), o.held.authenticator.Holder)
+}
+
+// errTime is why the context of a run ends when its time is up.
+type errTime struct{}
+
+func (errTime) Error() string { return "the time of the run is up" }
+
+// why is what ended the run from outside; nil while nothing did.
+func (o *run) why(ctx context.Context) *failure.Error {
+	cause := context.Cause(ctx)
+	if cause == nil {
+		return nil
+	}
+	if _, ok := cause.(errTime); ok { //nolint:errorlint // it is the cause itself
+		return &failure.Error{Code: failure.LoginTimeout, Detail: "after " + o.asked.timeout.String()}
+	}
+	var e *failure.Error
+	if errors.As(cause, &e) {
+		return e
+	}
+	return &failure.Error{Code: failure.LoginCancelled}
+}
+
+// finish ends the run: on the disk first, then for all who wait.
+func (o *run) finish(err error) {
+	l := o.snapshot()
+	l.EndedAt = o.r.now()
+	l.State = contract.LoginPassed
+	i := slices.IndexFunc(l.Steps, func(s contract.LoginStep) bool { return s.State == contract.StepFail })
+	switch {
+	case context.Cause(o.ctx) != nil:
+		l.State, l.Problem = contract.LoginAborted, problemOf(o.why(o.ctx))
+	case i >= 0:
+		l.State = contract.LoginFailed
+		l.Problem = problemOf(&failure.Error{Code: failure.Code(l.Steps[i].Code), Detail: l.Steps[i].Name + ": " + join(l.Steps[i].Got, l.Steps[i].Evidence)})
+	case err != nil:
+		l.State, l.Problem = contract.LoginFailed, problemOf(asFailure(err))
+	}
+	l.Summary = summary(&l)
+	o.write(l)
+	o.change(func(now *contract.Login) { *now = l })
+	o.r.finished(o)
+	o.r.config.Tell(told(l, nil))
+	close(o.done)
+}
+
+func asFailure(err error) *failure.Error {
+	var e *failure.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &failure.Error{Code: failure.Internal, Err: err}
+}
+
+func problemOf(e *failure.Error) *contract.Problem {
+	p := e.Problem()
+	return &p
+}
+
+// summary is what came of a run in one sentence.
+func summary(l *contract.Login) string {
+	with := l.ACR + " at " + l.Target
+	if l.Kind != "" {
+		with += " by " + string(l.Origin) + " " + string(l.Kind)
+	}
+	switch l.State {
+	case contract.LoginPassed:
+		if len(l.Refusers) > 0 {
+			return "It was refused as it must be: " + string(l.Scenario) + ", " + with + "."
+		}
+		return "It is as it must be: " + string(l.Scenario) + ", " + with + "."
+	case contract.LoginFailed:
+		return "It failed: " + string(l.Scenario) + ", " + with + ": " + l.Problem.Title + "."
+	case contract.LoginAborted:
+		return "It was aborted: " + string(l.Scenario) + ", " + with + ": " + l.Problem.Title + "."
+	}
+	return ""
+}
+
+// told is the event of a run: with its newest step, or of its state.
+func told(l contract.Login, step *contract.LoginStep) contract.Event {
+	text := l.ID + " is " + string(l.State)
+	at := l.StartedAt
+	if l.State.Over() {
+		at = l.EndedAt
+	}
+	l.Steps = []contract.LoginStep{}
+	if step != nil {
+		text, at = l.ID+": "+step.Name+": "+string(step.State), step.At
+		l.Steps = append(l.Steps, *step)
+	}
+	l.User = masked(l.User)
+	return contract.Event{Type: contract.LoginChanged, At: at, Subject: l.ID, Text: text, Login: &l}
+}
+
+// masked hides all of a UUID but its last digits, as everywhere in the daemon.
+func masked(user string) string {
+	const shown = 3
+	if len(user) <= 2*shown {
+		return strings.Repeat("*", len(user))
+	}
+	return strings.Repeat("*", len(user)-shown) + user[len(user)-shown:]
+}
+
+// digits are what a user's UUID looks like. A client id that begins so is none.
+var digits = regexp.MustCompile(`\b[0-9]{12}\b(\.apps)?`)
+
+// mask takes personal data out of a step's texts.
+func mask(s *contract.LoginStep, personal []string) {
+	for _, text := range []*string{&s.Expected, &s.Got, &s.Evidence} {
+		for _, word := range personal {
+			if len(word) >= 4 && !cis2.ValidUser(word) { // shorter ones are parts of ordinary words
+				*text = strings.ReplaceAll(*text, word, "***")
+			}
+		}
+		*text = digits.ReplaceAllStringFunc(*text, func(found string) string {
+			if strings.HasSuffix(found, ".apps") {
+				return found
+			}
+			return masked(found)
+		})
+	}
+}
