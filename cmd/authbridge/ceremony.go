@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,7 +72,10 @@ func newCeremony(f *flags) *cobra.Command {
 		Long: `Use an authenticator once: WebAuthn create and get with a security key, a
 signature with a smartcard. It is done under the lease in AUTHBRIDGE_LEASE, or
 under one that is taken for it alone. What to do at the machine is said on
-standard error, the result is written as JSON. Ctrl-C cancels.`,
+standard error, the result is written as JSON. Ctrl-C cancels.
+
+Exit codes: 0 done, 1 not done, 2 wrong usage, 3 no daemon, 4 refused or failed,
+130 interrupted.`,
 	}
 	c.AddCommand(newWebAuthn(f, contract.CeremonyCreate), newWebAuthn(f, contract.CeremonyGet), newSign(f))
 	return c
@@ -90,7 +94,7 @@ func newWebAuthn(f *flags, kind contract.CeremonyType) *cobra.Command {
 		Use: string(kind), Short: short, Args: cobra.NoArgs,
 		Example: fmt.Sprintf("  authbridge ceremony %s --origin http://localhost:3000 --options options.json", kind),
 		RunE: func(c *cobra.Command, _ []string) error {
-			text, err := readInput(c, file)
+			text, err := run.readInput(c, file)
 			if err != nil {
 				return usage("%w\n  → name a file with %s, or - for standard input", err, options)
 			}
@@ -125,7 +129,7 @@ see docs/security.md.`,
 		Example: "  authbridge ceremony sign --data challenge.bin --pin-ask",
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
-			if run.request.Data, err = readInput(c, file); err != nil {
+			if run.request.Data, err = run.readInput(c, file); err != nil {
 				return usage("%w\n  → name a file with the data, or - for standard input", err)
 			}
 			if run.lease.Kind == "" {
@@ -145,9 +149,12 @@ see docs/security.md.`,
 // its own.
 const longestInput = 1 << 20
 
-func readInput(c *cobra.Command, file string) ([]byte, error) {
+func (r *runFlags) readInput(c *cobra.Command, file string) ([]byte, error) {
 	in := c.InOrStdin()
-	if file != "-" {
+	switch {
+	case file == "-" && r.pin.stdin:
+		return nil, errors.New("standard input is for the PIN")
+	case file != "-":
 		f, err := os.Open(file)
 		if err != nil {
 			return nil, err
@@ -173,7 +180,7 @@ type runFlags struct {
 func (r *runFlags) register(c *cobra.Command) {
 	r.lease.register(c)
 	r.pin.register(c)
-	c.Flags().StringVar(&r.request.Lease, "lease", "", "the lease to use (default: AUTHBRIDGE_LEASE, else one is taken)")
+	c.Flags().StringVar(&r.request.Lease, "lease", "", "the lease to use, whatever the flags say of the authenticator (default: AUTHBRIDGE_LEASE, else one is taken)")
 	c.Flags().DurationVar(&r.timeout, "timeout", time.Minute, "for all of it, people included")
 	c.Flags().BoolVar(&r.request.Override, "override", false, "send the PIN although few tries are left; for this one attempt (right physical)")
 }
@@ -199,7 +206,7 @@ func (r *runFlags) do(c *cobra.Command, f *flags) error {
 
 // run carries the ceremony out, with a person at hand where there is a terminal.
 func (r *runFlags) run(ctx context.Context, c *cobra.Command, f *flags, cl *client.Client) error {
-	s := newScreen(c.ErrOrStderr())
+	s, asked := f.aside(c), ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var tty *person
@@ -219,12 +226,16 @@ func (r *runFlags) run(ctx context.Context, c *cobra.Command, f *flags, cl *clie
 			}
 		}
 		go func() {
-			if err := tty.answer(ctx, cl, now.ID); err != nil {
+			if err := tty.answer(ctx, cl, now.ID, s); err != nil {
 				cancel(err)
 			}
 		}()
 	})
 	switch cause := context.Cause(ctx); {
+	case err != nil && done.State == contract.CeremonyDone:
+		// It was done when it was to be cancelled, and is not lost.
+	case err != nil && asked.Err() != nil:
+		return asked.Err()
 	case errors.Is(cause, errNobody):
 		return &exit{exitNotReady, cause}
 	case err != nil && cause != nil:
@@ -249,10 +260,21 @@ func (r *runFlags) run(ctx context.Context, c *cobra.Command, f *flags, cl *clie
 	for _, remark := range done.Result.Remarks {
 		s.text("! ", "  ", remark)
 	}
+	if all := done.Result.Accounts; len(all) > 1 && r.request.Account == "" {
+		s.text("! ", "  ", "the key knows several accounts, of which this is the first; --account names another: "+accountNames(all))
+	}
 	if done.Result.Credential != nil {
 		return writeJSON(c.OutOrStdout(), done.Result.Credential)
 	}
 	return writeJSON(c.OutOrStdout(), done.Result)
+}
+
+func accountNames(all []contract.Account) string {
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = cmp.Or(a.Name, a.ID)
+	}
+	return strings.Join(names, ", ")
 }
 
 // promptText is what a person shall do, and within which time.
@@ -280,9 +302,12 @@ func newUnblock(f *flags) *cobra.Command {
 			if err := f.client().Unblock(c.Context(), args[0]); err != nil {
 				return err
 			}
+			if f.json {
+				return writeJSON(c.OutOrStdout(), blocks)
+			}
 			s := newScreen(c.OutOrStdout())
 			if len(blocks) == 0 {
-				s.line("nothing was blocked")
+				s.line("nothing was blocked for %s", args[0])
 			}
 			for _, b := range blocks {
 				s.text("", "  ", strings.TrimSpace("cleared: "+b.Source))

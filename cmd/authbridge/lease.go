@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -54,7 +55,7 @@ func (l *leaseFlags) register(c *cobra.Command) {
 func (l *leaseFlags) request() contract.LeaseRequest {
 	r := l.LeaseRequest
 	r.Hold = contract.HoldConnection
-	if l.wait > 0 {
+	if l.wait != 0 { // the daemon says what is wrong with it
 		r.Wait = l.wait.String()
 	}
 	r.TTL = l.ttl.String()
@@ -78,7 +79,7 @@ func held(ctx context.Context, c *cobra.Command, f *flags, l *leaseFlags, do fun
 	lease, err := cl.HoldLease(connected, l.request(), func(now contract.Lease) {
 		if text := queueText(now); text != told {
 			told = text
-			newScreen(c.ErrOrStderr()).text("… ", "  ", text)
+			f.aside(c).text("… ", "  ", text)
 		}
 	})
 	interrupted()
@@ -96,11 +97,33 @@ func held(ctx context.Context, c *cobra.Command, f *flags, l *leaseFlags, do fun
 	<-renewed
 	over, ending := context.WithTimeout(connected, releaseTime)
 	defer ending()
-	ended, releaseErr := lease.Release(over)
+	ended, releaseErr := release(over, lease)
 	for _, remark := range ended.Remarks {
 		newScreen(c.ErrOrStderr()).text("! ", "  ", remark)
 	}
 	return errors.Join(err, releaseErr)
+}
+
+// release ends a lease. One that has ended already, with the daemon perhaps, is
+// none that fails to end.
+func release(ctx context.Context, lease *client.HeldLease) (contract.Lease, error) {
+	ended, err := lease.Release(ctx)
+	var problem *contract.Problem
+	var gone *client.NotReachableError
+	if errors.As(err, &problem) && problem.Code == "LEASE_OVER" || errors.As(err, &gone) {
+		ended, _ = lease.Ended()
+		return ended, nil
+	}
+	return ended, err
+}
+
+// aside is for what is said on the way to a result: with --json to people
+// alone, since a script reads a failure from where it is said.
+func (f *flags) aside(c *cobra.Command) *screen {
+	if f.json && !isTerminal(c.ErrOrStderr()) {
+		return newScreen(io.Discard)
+	}
+	return newScreen(c.ErrOrStderr())
 }
 
 // releaseTime is longer than a card may take to be left.
@@ -140,7 +163,8 @@ The command finds AUTHBRIDGE_LEASE, AUTHBRIDGE_URL and AUTHBRIDGE_TOKEN in its
 environment: the token is the lease's own and can use and end it, no more.
 
 Exit codes: the command's own (128+N if signal N ended it); 75 the authenticator
-was not obtained, 69 no daemon, 77 refused, 126 and 127 the command did not start.`,
+was not obtained, 69 no daemon, 77 refused, 2 wrong usage, 126 and 127 the command
+did not start.`,
 		Example: "  authbridge lease --aal 3 --target mock -- npm test\n  authbridge lease --kind smartcard --wait 2m --purpose \"run 17\" -- ./sign.sh",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -148,18 +172,21 @@ was not obtained, 69 no daemon, 77 refused, 126 and 127 the command did not star
 			}
 			path, err := exec.LookPath(args[0])
 			if err != nil {
-				code := exitNoCommand
 				if errors.Is(err, fs.ErrPermission) {
-					code = exitCannotRun
+					return &exit{exitCannotRun, fmt.Errorf("%w\n  → name a program that you may run, after --", err)}
 				}
-				return &exit{code, fmt.Errorf("%w\n  → name a program that is there, after --", err)}
+				return &exit{exitNoCommand, fmt.Errorf("%w\n  → name a program that is there, after --", err)}
 			}
-			// Signals are the command's while it runs.
-			signals := make(chan os.Signal, 8)
-			signal.Notify(signals, passedOn...)
-			defer signal.Stop(signals)
 			var code error
 			err = held(c.Context(), c, f, &l, func(ctx context.Context, lease *client.HeldLease) error {
+				// Signals are the command's while it runs, and before that they end
+				// the wait for it.
+				signals := make(chan os.Signal, 8)
+				signal.Notify(signals, passedOn...)
+				defer signal.Stop(signals)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
 				cmd := exec.Command(path, args[1:]...)
 				cmd.Args[0] = args[0]
 				cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, c.OutOrStdout(), c.ErrOrStderr()
@@ -194,7 +221,9 @@ func leaseExit(err error) error {
 	switch {
 	case errors.As(err, &unreachable):
 		code = exitLeaseUnreachable
-	case errors.As(err, &problem) && code == exitRefused && problem.Status == 409, errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled):
+		code, words = exitLeaseNotObtained, "interrupted, and the command was not run"
+	case errors.As(err, &problem) && code == exitRefused && problem.Status == 409:
 		code = exitLeaseNotObtained
 	case errors.As(err, &problem) && code == exitRefused:
 		code = exitLeaseRefused
@@ -229,16 +258,36 @@ func runUnder(cmd *exec.Cmd, signals <-chan os.Signal, lease *client.HeldLease, 
 		select {
 		case sig := <-signals:
 			// What is typed at a terminal reaches all who run there.
-			if !terminal || sig != os.Interrupt {
+			if typed := sig == os.Interrupt || sig == syscall.SIGQUIT; !terminal || !typed {
 				_ = cmd.Process.Signal(sig)
 			}
 		case <-over:
 			over = nil
-			now, _ := lease.Ended()
-			s.text("! ", "  ", "the lease has ended: "+words(string(now.End)))
+			s.text("! ", "  ", "the lease has ended: "+endOf(lease.Ended()))
 		case err := <-ended:
 			return &exit{code: exitCodeOf(err)}
 		}
+	}
+}
+
+// endOf says why a lease ended before its command.
+func endOf(l contract.Lease, err error) string {
+	if err != nil {
+		return "the daemon is gone"
+	}
+	switch l.End {
+	case contract.EndReleased:
+		return "it was released"
+	case contract.EndExpired:
+		return "its time was up"
+	case contract.EndTakeover:
+		return "somebody with the right admin took the authenticator over"
+	case contract.EndRestart:
+		return "the daemon stopped"
+	case contract.EndRevoked:
+		return "the token that took it was revoked or has expired"
+	default:
+		return words(string(l.End))
 	}
 }
 
@@ -303,7 +352,7 @@ func (s *screen) showLeases(indent string, all []contract.Lease, now time.Time) 
 	for _, l := range all {
 		row := []string{l.ID, l.Name, l.Holder, l.Purpose, "ends in " + left(now, l.EndsAt)}
 		if l.State == contract.LeaseQueued {
-			row = []string{"number " + strconv.Itoa(l.Position), "", l.Holder, l.Purpose, l.Waiting}
+			row = []string{l.ID, "number " + strconv.Itoa(l.Position), l.Holder, l.Purpose, l.Waiting}
 		}
 		rows = append(rows, row)
 	}

@@ -29,6 +29,7 @@ const (
 	exitNotReachable = 3
 	exitRefused      = 4
 	exitUnproven     = 5
+	exitInterrupted  = 130 // by Ctrl-C or SIGTERM, as shells have it
 )
 
 // exit is an error with the exit code that it means. Err is nil where all has
@@ -72,7 +73,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case asJSON:
 		_ = writeJSON(stderr, problemOf(err, words))
 	default:
-		_, _ = fmt.Fprintln(stderr, words)
+		_, _ = fmt.Fprintln(stderr, tame(words))
 	}
 	return code
 }
@@ -111,6 +112,8 @@ func explain(err error) (code int, words string) {
 		return exitNotReachable, fmt.Sprintf("NOT_RUNNING: %s\n  → %s", what, unreachable.Hint)
 	case errors.As(err, &problem):
 		return explainProblem(problem)
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted, "interrupted"
 	default:
 		// What cobra says of commands and arguments.
 		return exitUsage, err.Error() + "\n  → see authbridge --help"

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"authbridge/agent/client"
+	"authbridge/agent/contract"
 )
 
 // errNobody: a PIN is wanted, and there is nobody to ask.
@@ -39,19 +40,26 @@ func findPerson() *person {
 	return &person{tty, before}
 }
 
-// answer has the PIN entered, unseen, and sends it. An answer that came too late
-// is the ceremony's to say.
-func (p *person) answer(ctx context.Context, cl *client.Client, ceremony string) error {
-	pin, err := term.ReadPassword(int(p.tty.Fd()))
-	_, _ = fmt.Fprintln(p.tty)
-	if err != nil {
-		return fmt.Errorf("the PIN could not be read: %w", err)
+// answer has the PIN entered, unseen, and sends it; again where it can be none,
+// which costs no try. An answer that came too late is the ceremony's to say.
+func (p *person) answer(ctx context.Context, cl *client.Client, ceremony string, s *screen) error {
+	for {
+		pin, err := term.ReadPassword(int(p.tty.Fd()))
+		_, _ = fmt.Fprintln(p.tty)
+		if err != nil {
+			return fmt.Errorf("the PIN could not be read: %w", err)
+		}
+		err = cl.AnswerPIN(ctx, ceremony, pin)
+		var problem *contract.Problem
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &problem) && problem.Code == "PIN_FORMAT":
+			s.text("→ ", "  ", "That can be no PIN, and nothing was sent: enter it again")
+		default:
+			return err
+		}
 	}
-	err = cl.AnswerPIN(ctx, ceremony, pin)
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // leave gives the terminal back as it was: a ceremony can end while the PIN is
