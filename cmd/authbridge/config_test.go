@@ -70,13 +70,18 @@ authenticator = 4
 target = "mock"
 file = "pin.txt"
 colour = 1
+
+[[pin]]
+authenticator = "card-1"
+target = "mock"
+file = "/a/second"
 `))
 	if err == nil {
 		t.Fatal("it passed")
 	}
 	for _, want := range []string{
 		"c.toml:7:1: ", "c.toml:9:1: targets is \"prod\"", "c.toml:12:1: certificate is \"beef\"", "c.toml:15:1: not one of file and credential",
-		"c.toml:20:1: authenticator is 4", "c.toml:22:1: file is \"pin.txt\"", "c.toml:23:1: unknown key pin",
+		"c.toml:20:1: authenticator is 4", "c.toml:22:1: file is \"pin.txt\"", "c.toml:23:1: unknown key pin", "c.toml:26:1: another PIN is bound",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in\n%s", want, err)

@@ -164,6 +164,9 @@ func (l Lists) findings() (bad []Finding) {
 			add(key, i, "authenticator", "no authenticator is named", "write its id, as `authbridge authenticators` shows it")
 		}
 		target(key, i, "target", p.Target, targets)
+		if slices.ContainsFunc(l.PINs[:i], func(q BoundPIN) bool { return q.Authenticator == p.Authenticator && q.Target == p.Target }) {
+			add(key, i, "authenticator", "another PIN is bound to the same authenticator and target", "take one of them out: only the first would ever be used")
+		}
 		switch {
 		case (p.File == "") == (p.Credential == ""):
 			add(key, i, "file", "not one of file and credential is given", "write the path of a file with the PIN, or the name of a systemd credential, and not both")
