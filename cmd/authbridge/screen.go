@@ -108,6 +108,9 @@ func wrap(first, rest, words string, width int) []string {
 		*current += w
 		empty = false
 	}
+	if empty {
+		lines[0] = strings.TrimRight(first, " ")
+	}
 	return lines
 }
 
