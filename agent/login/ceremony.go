@@ -22,7 +22,7 @@ func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contra
 	}
 	s.Evidence = begun.ID + " by " + string(begun.Origin) + " " + begun.Name
 	if o.begun != nil {
-		err = o.begun(ctx)
+		err = o.begun(ctx, begun.ID)
 	}
 	var over contract.Ceremony
 	if err == nil {

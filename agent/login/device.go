@@ -11,8 +11,9 @@ import (
 
 // Each scenario with a failing authenticator brings its own, of a user who has
 // no other card: nobody else's login ever gets one that is about to fail. It is
-// not ready either, because its certificate has expired or its PIN is not set,
-// so that no lease that asks for a level is given it.
+// not ready either, because it is of a retired series, its certificate has
+// expired or its PIN is not set, so that no lease that asks for a level is given
+// it.
 var scenarioUsers = map[contract.LoginScenario]string{
 	contract.ScenarioCardPulled:         "555299990001",
 	contract.ScenarioPINBlocked:         "555299990002",
@@ -22,6 +23,7 @@ var scenarioUsers = map[contract.LoginScenario]string{
 // The faults of virtual authenticators that are used here (contract.Fault).
 const (
 	faultExpired = "cert-expired"
+	faultRetired = "retired-atr"
 	faultBlocked = "pin-blocked"
 	faultSlow    = "slow"
 	faultNoPIN   = "no-pin"
@@ -73,8 +75,12 @@ func (o *run) borrow(ctx context.Context) (name string, giveBack func(), err err
 func (o *run) bringOut(ctx context.Context, name string) error {
 	var err error
 	if o.asked.Kind == contract.Smartcard {
+		fault := faultRetired
+		if o.asked.Scenario == contract.ScenarioExpiredCertificate {
+			fault = faultExpired
+		}
 		_, err = o.r.config.Virtual.Insert(ctx, contract.VirtualInsert{
-			Name: name, User: scenarioUsers[o.asked.Scenario], Faults: []contract.Fault{{Name: faultExpired}},
+			Name: name, User: scenarioUsers[o.asked.Scenario], Faults: []contract.Fault{{Name: fault}},
 		})
 	} else {
 		_, err = o.r.config.Virtual.Plug(ctx, contract.VirtualPlug{Name: name, Touch: "never", Faults: []contract.Fault{{Name: faultNoPIN}}})
@@ -169,7 +175,7 @@ func (o *run) pinBlocked(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := o.faults(ctx, name, contract.Fault{Name: faultExpired}, contract.Fault{Name: faultBlocked}); err != nil {
+		if err := o.faults(ctx, name, contract.Fault{Name: faultRetired}, contract.Fault{Name: faultBlocked}); err != nil {
 			return err
 		}
 		before := o.triesSpent(name)
@@ -214,10 +220,11 @@ func (o *run) cardPulled(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := o.faults(ctx, name, contract.Fault{Name: faultExpired}, contract.Fault{Name: faultSlow, Delay: slowBy}); err != nil {
+		if err := o.faults(ctx, name, contract.Fault{Name: faultRetired}, contract.Fault{Name: faultSlow, Delay: slowBy}); err != nil {
 			return err
 		}
-		o.begun = func(ctx context.Context) error {
+		o.begun = func(ctx context.Context, ceremony string) error {
+			o.atWork(ctx, ceremony)
 			_, err := o.r.config.Virtual.Remove(ctx, name)
 			return err
 		}
@@ -227,6 +234,24 @@ func (o *run) cardPulled(ctx context.Context) error {
 			return refusalOf(err, "a proof was made although the card was pulled")
 		})
 	})
+}
+
+// atWork waits until a ceremony is at its authenticator, and not for long: one
+// that never gets there shows so.
+func (o *run) atWork(ctx context.Context, ceremony string) {
+	ctx, cancel := context.WithTimeout(ctx, shortCeremony/2)
+	defer cancel()
+	for {
+		changed := o.r.config.Inventory.Changed()
+		if c, _, ok := o.r.config.Ceremonies.Ceremony(ceremony); !ok || c.State != contract.CeremonyQueued {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // touchTimeout registers a key that nobody touches: the bridge must come to no

@@ -34,7 +34,7 @@ type run struct {
 	provider *provider
 	held     *held // the lease; nil: none
 	// begun is what a scenario does once a ceremony has begun; nil: nothing.
-	begun func(context.Context) error
+	begun func(ctx context.Context, ceremony string) error
 
 	mu    sync.Mutex // guards what follows
 	state contract.Login
