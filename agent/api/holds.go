@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// maxHolds bounds the calls that are held open: streams and waits.
+	// maxHolds bounds the calls that are held open: streams and waits. One token
+	// gets half of them, so that none shuts out all others.
 	maxHolds = 2048
 	// maxHeld is the longest of the waits: that in the queue for a lease, and
 	// a ceremony with all its time.
@@ -73,8 +74,8 @@ type holds struct {
 }
 
 type hold struct {
-	tokenID string
-	cancel  context.CancelCauseFunc
+	tokenID, lease string // of the caller's token; both empty: an identity of the operating system
+	cancel         context.CancelCauseFunc
 }
 
 func newHolds(limit int) *holds {
@@ -88,10 +89,10 @@ func (h *holds) hold(ctx context.Context, caller Caller) (_ context.Context, rel
 	if !caller.Expires.IsZero() {
 		ctx, stopTimer = context.WithDeadlineCause(ctx, caller.Expires, errRevoked)
 	}
-	entry := &hold{tokenID: caller.TokenID, cancel: cancel}
+	entry := &hold{tokenID: caller.TokenID, lease: caller.Lease, cancel: cancel}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ended == nil && len(h.open) >= h.limit {
+	if h.ended == nil && (len(h.open) >= h.limit || h.hasHalf(entry)) {
 		err = refuse(failure.TooManyStreams, "", "as many streams and waiting calls as this daemon keeps are open")
 	}
 	if h.ended != nil || err != nil {
@@ -107,6 +108,23 @@ func (h *holds) hold(ctx context.Context, caller Caller) (_ context.Context, rel
 		stopTimer()
 		cancel(nil)
 	}, nil
+}
+
+// hasHalf is whether a token has its part already. Who calls it holds h.mu.
+func (h *holds) hasHalf(next *hold) bool {
+	if next.tokenID == "" && next.lease == "" {
+		return false
+	}
+	has, half := 0, (h.limit+1)/2
+	if len(h.open) < half {
+		return false
+	}
+	for entry := range h.open {
+		if entry.tokenID == next.tokenID && entry.lease == next.lease {
+			has++
+		}
+	}
+	return has >= half
 }
 
 // end ends all, and every later one at once.

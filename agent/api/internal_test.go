@@ -137,6 +137,42 @@ func TestHoldsAreBoundedAndEndWithTheirToken(t *testing.T) {
 	})
 }
 
+// TestOneTokenShutsOutNobody: whoever holds open all that it can leaves half of it
+// to the others.
+func TestOneTokenShutsOutNobody(t *testing.T) {
+	const most = 10
+	for _, hog := range []Caller{{TokenID: "hog"}, {Lease: "hog"}} {
+		h := newHolds(most)
+		var releases []func()
+		for {
+			_, release, err := h.hold(t.Context(), hog)
+			var e *failure.Error
+			if errors.As(err, &e) && e.Code == failure.TooManyStreams {
+				break
+			}
+			releases = append(releases, release)
+		}
+		if h.count() != most/2 {
+			t.Errorf("%+v has %d of %d", hog, h.count(), most)
+		}
+		for _, other := range []Caller{{TokenID: "other"}, {Lease: "other"}, {Name: "user 1000"}, {Name: "user 1000"}, {Name: "user 1000"}} {
+			_, release, err := h.hold(t.Context(), other)
+			if err != nil {
+				t.Errorf("%+v: %v", other, err)
+			}
+			releases = append(releases, release)
+		}
+		for _, release := range releases {
+			release()
+		}
+		if _, release, err := h.hold(t.Context(), hog); err != nil {
+			t.Errorf("%+v, which has let go: %v", hog, err)
+		} else {
+			release()
+		}
+	}
+}
+
 func TestWhatIsRememberedOfVerdictsIsBounded(t *testing.T) {
 	i, err := inventory.New(t.Context(), inventory.Config{})
 	if err != nil {
