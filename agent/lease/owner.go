@@ -151,6 +151,10 @@ func (o *owner) lend(now time.Time) {
 	}
 }
 
+// mostLooks bounds the surveys of one snapshot that are remembered: callers can
+// want anything, and be gone before the next snapshot.
+const mostLooks = 1024
+
 // look is a survey of the newest snapshot. All who want the same share it.
 func (o *owner) look(want contract.Requirement) *survey {
 	if now := o.config.Inventory.Snapshot(); now != o.seen {
@@ -158,6 +162,9 @@ func (o *owner) look(want contract.Requirement) *survey {
 	}
 	s, ok := o.looks[want]
 	if !ok {
+		if len(o.looks) >= mostLooks {
+			clear(o.looks)
+		}
 		found := look(o.seen, o.config.Judge, want)
 		s = &found
 		o.looks[want] = s

@@ -285,3 +285,32 @@ func TestLeasesThatHaveEndedAreForgottenInTheEnd(t *testing.T) {
 		t.Errorf("%d are known", n)
 	}
 }
+
+// TestWhatIsRememberedOfASnapshotIsBounded: as long as somebody waits and nothing
+// changes, others may ask for whatever comes to their mind.
+func TestWhatIsRememberedOfASnapshotIsBounded(t *testing.T) {
+	w := newWorld(t, virtualKey(1))
+	d, _ := begin(t, w, &memory{})
+	first := mustTake(t, d, token("first"), forMock(""))
+	waits := takeLater(t, d, token("second"), forMock("10m"))
+	for n := range 2*mostLooks + 1 {
+		r := forMock("")
+		r.Authenticator = fmt.Sprint("key-of-nobody-", n)
+		_, err := d.Take(soon(t), token("curious"), r, nil)
+		wantCode(t, err, failure.LeaseUnmet, "no authenticator with that id")
+	}
+	var remembered int
+	if err := d.order(soon(t), func(o *owner) { remembered = len(o.looks) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.order(soon(t), func(*owner) {}); err != nil { // the one before is done
+		t.Fatal(err)
+	}
+	if remembered == 0 || remembered > mostLooks {
+		t.Errorf("%d surveys are remembered", remembered)
+	}
+	mustRelease(t, d, token("first"), first.ID)
+	if _, err := waits.wait(t); err != nil {
+		t.Error(err)
+	}
+}
