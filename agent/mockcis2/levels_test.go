@@ -3,6 +3,7 @@ package mockcis2_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"authbridge/agent/cis2"
@@ -121,5 +122,21 @@ func TestARoleIsChosen(t *testing.T) {
 	s = other.authorize("scope", scope).step(t)
 	if got := r.claimsOf(other.finish(other.answerStep(s, "role", "role", want))); s.Stage != "role" || got.SelectedRole != want {
 		t.Error(fmt.Sprint(s.Stage, got.SelectedRole))
+	}
+}
+
+// TestTheLevelIsLookedAtLast holds that what a user may reach is decided when
+// somebody has authenticated, whatever was shown before.
+func TestTheLevelIsLookedAtLast(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.browser()
+	s := b.waiting(appUser)
+	if err := r.server.SetUser(mockcis2.User{User: cis2.User{UUID: appUser, AAL: 2, IAL: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	b.prove(s.Reference, r.ca.card(t, appUser))
+	if s = b.get(s.Action).step(t); s.Stage != "choose" || !strings.Contains(s.Problem, "does not reach") {
+		t.Errorf("%+v", s)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
@@ -31,6 +32,18 @@ func newEndpoint(t *testing.T, status int) *endpoint {
 	t.Cleanup(web.Close)
 	e.url = web.URL + "/logout"
 	return e
+}
+
+// next is the token that came, or must have.
+func (e *endpoint) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case token := <-e.heard:
+		return token
+	case <-time.After(10 * time.Second):
+		t.Fatal("no logout token came")
+		return ""
+	}
 }
 
 func withLogout(url string) func(*mockcis2.Config) {
@@ -88,7 +101,7 @@ func TestBackChannelLogout(t *testing.T) {
 	if a.status != http.StatusSeeOther || a.location.String() != "http://localhost:3000/bye?state=s+1" {
 		t.Errorf("%d %v", a.status, a.location)
 	}
-	token := <-e.heard
+	token := e.next(t)
 	if sid, wrong := r.checkLogout(token); wrong != "" || sid == "" || len(e.heard) > 0 {
 		t.Errorf("%s: %s", sid, wrong)
 	}
@@ -189,7 +202,7 @@ func TestSomebodyElseEndsTheSession(t *testing.T) {
 		t.Error("the same user again ends the session")
 	}
 	b.signIn(otherUser, "prompt", "login")
-	if _, wrong := r.checkLogout(<-e.heard); wrong != "" {
+	if _, wrong := r.checkLogout(e.next(t)); wrong != "" {
 		t.Error(wrong)
 	}
 }
