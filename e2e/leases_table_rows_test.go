@@ -411,7 +411,7 @@ func ceremonyAndKilled(x *trial) (b became) {
 	connection, endedToo, other := killed(contract.HoldConnection)
 	b = became{
 		lease: holdWords(ttl, connection), ceremony: ceremonyWords(done),
-		client: x.words(ended && endedToo, "its call ends") + x.words(done.State == other.State, "; the record says so"),
+		client: x.words(ended && endedToo, "its call ends") + x.words(ceremonyWords(done) == ceremonyWords(other), "; the record says so"),
 	}
 	switch x.at.state {
 	case "pin": // which settle counted
