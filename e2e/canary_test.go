@@ -216,6 +216,7 @@ func (h *hunt) commands(ci who) {
 	h.says(4, h.command(h.wrong(contract.Smartcard, "wrong on standard input")+"\n", nil, nil, sign...))
 	h.says(2, h.command(strings.Repeat(h.wrong(contract.SecurityKey, "too long on standard input"), 9)+"\n", nil, nil, create...))
 	h.clear()
+	h.interrupted(ci, create)
 
 	// With a token in the environment, which is where its user has put it.
 	environ := []string{"AUTHBRIDGE_URL=http://" + h.address, "AUTHBRIDGE_TOKEN=" + ci.token.value}
@@ -249,6 +250,43 @@ func (h *hunt) commands(ci who) {
 		if code := h.command("", nil, nil, append(args, mine...)...); code > 1 { // the doctor finds that hardware is off
 			h.says(0, code)
 		}
+	}
+}
+
+// interrupted: a command that has had a PIN is called off while it waits. It
+// writes no core either.
+func (h *hunt) interrupted(ci who, create []string) {
+	h.t.Helper()
+	h.touch(ci, "never")
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, h.binary, create...)
+	var out bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(h.key.value+"\n"), &out, &out
+	must(h.t, cmd.Start())
+	h.until("it waits for a touch", func(*contract.Snapshot) bool {
+		var all []contract.Ceremony
+		h.want(h.get(ci, "/v1/ceremonies"), http.StatusOK, &all)
+		return all[len(all)-1].State == contract.CeremonyTouch
+	})
+	h.process("a command that waits for a touch", cmd.Process.Pid)
+	noCore(h.t, cmd.Process.Pid)
+	must(h.t, cmd.Process.Signal(os.Interrupt))
+	if err := cmd.Wait(); err == nil {
+		h.t.Errorf("it was called off, and said %s", out.Bytes())
+	}
+	h.add(place{name: "what a command that was called off said", data: out.Bytes()})
+	h.touch(ci, "auto")
+}
+
+// noCore: the kernel writes no core of a process.
+func noCore(t *testing.T, pid int) {
+	t.Helper()
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	must(t, err)
+	i := bytes.Index(limits, []byte("Max core file size"))
+	if i < 0 || !slices.Equal(strings.Fields(string(limits[i:]))[4:6], []string{"0", "0"}) {
+		t.Errorf("a core may be written: %s", limits)
 	}
 }
 
@@ -328,11 +366,6 @@ func TestTheMemoryOfTheDaemonIsClosed(t *testing.T) {
 			}
 		}
 	}
-	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.daemon.Process.Pid))
-	must(t, err)
-	i := bytes.Index(limits, []byte("Max core file size"))
-	if i < 0 || !slices.Equal(strings.Fields(string(limits[i:]))[4:6], []string{"0", "0"}) {
-		t.Errorf("a core may be written: %s", limits)
-	}
+	noCore(t, p.daemon.Process.Pid)
 	p.stop()
 }

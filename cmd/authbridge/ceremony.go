@@ -187,6 +187,7 @@ func (r *runFlags) register(c *cobra.Command) {
 
 func (r *runFlags) do(c *cobra.Command, f *flags) error {
 	ctx := c.Context()
+	_ = platform.NoCoreDumps() // a PIN may pass; where it cannot be, that is no reason to ask for none
 	var err error
 	if r.request.PIN, err = r.pin.source(ctx, c.InOrStdin()); err != nil {
 		return err
