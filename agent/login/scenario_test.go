@@ -82,7 +82,8 @@ func TestEachScenarioIsRedAgainstOneWhoDoesNotRefuse(t *testing.T) {
 		culprits []culprit
 	}{
 		{
-			contract.ScenarioAAL2ForAAL3, []string{"refused-by-mock-user", "refused-by-relying-party-level"},
+			contract.ScenarioAAL2ForAAL3,
+			[]string{"refused-by-mock-user", "refused-by-relying-party-level"},
 			[]culprit{
 				{"a relying party that skips the level", lax(failure.TokAAL), "refused-by-relying-party-level"},
 				{"a mock that takes the user for one of AAL3", func(w *world) {
@@ -91,14 +92,16 @@ func TestEachScenarioIsRedAgainstOneWhoDoesNotRefuse(t *testing.T) {
 			},
 		},
 		{
-			contract.ScenarioWrongUser, []string{"refused-by-mock-proof", "no-code", "refused-by-relying-party-subject"},
+			contract.ScenarioWrongUser,
+			[]string{"refused-by-mock-proof", "no-code", "refused-by-relying-party-subject"},
 			[]culprit{
 				{"a mock that accepts any proof", mockFault(mockcis2.AcceptAnyProof), "refused-by-mock-proof"},
 				{"a relying party that skips the subject", lax(failure.TokSub), "refused-by-relying-party-subject"},
 			},
 		},
 		{
-			contract.ScenarioExpiredCertificate, []string{"refused-by-mock-proof", "no-code"},
+			contract.ScenarioExpiredCertificate,
+			[]string{"refused-by-mock-proof", "no-code"},
 			[]culprit{{"a mock that accepts any proof", mockFault(mockcis2.AcceptAnyProof), "refused-by-mock-proof"}},
 		},
 		{
@@ -113,23 +116,28 @@ func TestEachScenarioIsRedAgainstOneWhoDoesNotRefuse(t *testing.T) {
 			},
 		},
 		{
-			contract.ScenarioStaleAuthTime, []string{"refused-by-relying-party-auth-time"},
+			contract.ScenarioStaleAuthTime,
+			[]string{"refused-by-relying-party-auth-time"},
 			[]culprit{{"a relying party that skips auth_time", lax(failure.TokFresh), "refused-by-relying-party-auth-time"}},
 		},
 		{
-			contract.ScenarioPINBlocked, []string{"refused-by-bridge-pin"},
+			contract.ScenarioPINBlocked,
+			[]string{"refused-by-bridge-pin"},
 			[]culprit{{"a bridge that signs all the same", claimsAll, "refused-by-bridge-pin"}},
 		},
 		{
-			contract.ScenarioCardPulled, []string{"refused-by-bridge-ceremony"},
+			contract.ScenarioCardPulled,
+			[]string{"refused-by-bridge-ceremony"},
 			[]culprit{{"a bridge that signs all the same", claimsAll, "refused-by-bridge-ceremony"}},
 		},
 		{
-			contract.ScenarioTouchTimeout, []string{"refused-by-bridge-ceremony"},
+			contract.ScenarioTouchTimeout,
+			[]string{"refused-by-bridge-ceremony"},
 			[]culprit{{"a bridge that needs no touch", claimsAll, "refused-by-bridge-ceremony"}},
 		},
 		{
-			contract.ScenarioVirtualForINT, []string{"refused-by-bridge-readiness", "refused-by-bridge-lease"},
+			contract.ScenarioVirtualForINT,
+			[]string{"refused-by-bridge-readiness", "refused-by-bridge-lease"},
 			[]culprit{
 				{"a desk that lends virtual ones for real targets", func(w *world) { w.config.Leases = lender{w.leases} }, "refused-by-bridge-lease"},
 				{"a judge that counts them", func(w *world) {

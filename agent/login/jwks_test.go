@@ -1,0 +1,20 @@
+package login_test
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"encoding/json"
+	"io"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+func jwksOf(t *testing.T, key *rsa.PrivateKey) []byte {
+	t.Helper()
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "one", Use: "sig"}}})
+	must(t, err)
+	return keys
+}
+
+func reader(body []byte) io.Reader { return bytes.NewReader(body) }

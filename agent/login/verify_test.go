@@ -1,0 +1,125 @@
+package login_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+
+	"authbridge/agent/contract"
+)
+
+// tap hears what a run's application gets.
+type tap struct {
+	http.RoundTripper
+	mu       sync.Mutex
+	tokens   struct{ IDToken, AccessToken string }
+	userinfo []byte
+	nonce    string
+}
+
+func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if nonce := r.URL.Query().Get("nonce"); nonce != "" {
+		t.nonce = nonce
+	}
+	switch path := r.URL.Path; {
+	case len(path) > 13 && path[len(path)-13:] == "/access_token":
+		body, _ := io.ReadAll(response.Body)
+		var got struct {
+			ID     string `json:"id_token"`
+			Access string `json:"access_token"`
+		}
+		_ = json.Unmarshal(body, &got)
+		t.tokens.IDToken, t.tokens.AccessToken = got.ID, got.Access
+		response.Body = io.NopCloser(reader(body))
+	case len(path) > 9 && path[len(path)-9:] == "/userinfo":
+		t.userinfo, _ = io.ReadAll(response.Body)
+		response.Body = io.NopCloser(reader(t.userinfo))
+	}
+	return response, nil
+}
+
+// TestVerifyJudgesTokensOfOthers is how an application is tested whose redirect
+// is its own: it hands over what it got.
+func TestVerifyJudgesTokensOfOthers(t *testing.T) {
+	t.Parallel()
+	heard := &tap{}
+	w := newWorld(t, func(w *world) {
+		heard.RoundTripper = w.config.Transport
+		w.config.Transport = heard
+	})
+	w.passes(contract.LoginRequest{Kind: contract.Smartcard})
+	ceremony := w.use.Ceremonies()[0].ID
+	tokens := func() *contract.LoginTokens {
+		return &contract.LoginTokens{IDToken: []byte(heard.tokens.IDToken)}
+	}
+	ask := func(change func(*contract.LoginRequest)) contract.LoginRequest {
+		r := contract.LoginRequest{Mode: contract.DriveTokens, Tokens: tokens()}
+		if change != nil {
+			change(&r)
+		}
+		return r
+	}
+	l := w.passes(ask(nil))
+	if l.DrivenBy != "application" || stepOf(l, "subject-userinfo").State != contract.StepSkipped || stepOf(l, "nonce").State != contract.StepSkipped ||
+		stepOf(l, "lease").State != contract.StepSkipped {
+		t.Errorf("%s", story(l))
+	}
+	l = w.passes(ask(func(r *contract.LoginRequest) {
+		r.Tokens.Userinfo, r.Tokens.Nonce, r.Tokens.Ceremony, r.User = heard.userinfo, heard.nonce, ceremony, cardUser
+		r.Tokens.AccessToken = []byte(heard.tokens.AccessToken)
+	}))
+	for _, name := range []string{"ceremony", "nonce", "at-hash", "amr", "subject-card", "subject-userinfo", "roles"} {
+		if stepOf(l, name).State != contract.StepPass {
+			t.Errorf("%s is not judged\n%s", name, story(l))
+		}
+	}
+	if l.Origin != contract.Virtual || l.Kind != contract.Smartcard {
+		t.Errorf("%+v", l)
+	}
+	// With the access token alone userinfo is asked for.
+	l = w.passes(ask(func(r *contract.LoginRequest) { r.Tokens.AccessToken = []byte(heard.tokens.AccessToken) }))
+	if stepOf(l, "subject-userinfo").State != contract.StepPass {
+		t.Errorf("%s", story(l))
+	}
+	for _, row := range []struct {
+		step, code string
+		change     func(*contract.LoginRequest)
+	}{
+		{"audience", "TOK_AUD", func(r *contract.LoginRequest) { r.Tokens.ClientID = "another" }},
+		{"nonce", "LOGIN_STATE", func(r *contract.LoginRequest) { r.Tokens.Nonce = "another" }},
+		{"subject", "TOK_SUB", func(r *contract.LoginRequest) { r.User = keyUser }},
+		{"amr", "TOK_ACR_AMR", func(r *contract.LoginRequest) { r.Kind = contract.SecurityKey }},
+		{"subject-userinfo", "TOK_SUB", func(r *contract.LoginRequest) { r.Tokens.Userinfo = []byte(`{"sub":"656005750108"}`) }},
+		{"subject-userinfo", "TOK_SUB", func(r *contract.LoginRequest) { r.Tokens.Userinfo = []byte(`"a.b.c"`) }},
+		{"at-hash", "TOK_SIG", func(r *contract.LoginRequest) {
+			r.Tokens.AccessToken, r.Tokens.Userinfo = []byte("another"), heard.userinfo
+		}},
+		{"signature", "TOK_SIG", func(r *contract.LoginRequest) { r.Tokens.IDToken = []byte("no token") }},
+		{"ceremony", "CEREMONY_UNKNOWN", func(r *contract.LoginRequest) { r.Tokens.Ceremony = "ceremony-0" }},
+		{"userinfo", "LOGIN_ANSWER", func(r *contract.LoginRequest) { r.Tokens.AccessToken = []byte("another") }},
+	} {
+		if row.step == "amr" {
+			// A key's methods are not verified: another one is a remark.
+			l := w.passes(ask(row.change))
+			if stepOf(l, "amr").Evidence == "" {
+				t.Errorf("%s", story(l))
+			}
+			continue
+		}
+		w.fails(ask(row.change), row.step, row.code)
+	}
+	request := ask(nil)
+	given := request.Tokens.IDToken
+	w.run(request)
+	if string(given) == heard.tokens.IDToken {
+		t.Error("the token is not wiped")
+	}
+}
