@@ -2,9 +2,11 @@ package login_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
 	"io"
+	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -18,3 +20,12 @@ func jwksOf(t *testing.T, key *rsa.PrivateKey) []byte {
 }
 
 func reader(body []byte) io.Reader { return bytes.NewReader(body) }
+
+// foreign is nobody's key.
+var foreign = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
