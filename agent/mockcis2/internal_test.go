@@ -167,3 +167,16 @@ func FuzzProof(f *testing.F) {
 		}
 	})
 }
+
+// TestNoRootsAreNotTheSystems holds that a server without an authority trusts no
+// card, not those of the machine's web authorities.
+func TestNoRootsAreNotTheSystems(t *testing.T) {
+	t.Parallel()
+	s, err := New(Config{Base: "http://localhost:9000", Key: testKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.verifyOptions(start).Roots == nil {
+		t.Error("nil roots are the system's")
+	}
+}
