@@ -43,6 +43,11 @@ func rows() map[string]row {
 		"GET /v1/leases/{id}":                      {contract.RightRead, "/v1/leases/" + apitest.SampleLease, "", 200, ""},
 		"PATCH /v1/leases/{id}":                    {contract.RightLease, "/v1/leases/" + apitest.SampleLease, `{"ttl":"1m"}`, 200, ""},
 		"DELETE /v1/leases/{id}":                   {contract.RightLease, "/v1/leases/" + apitest.SampleLease, "", 200, ""},
+		"GET /v1/logins":                           {contract.RightRead, "/v1/logins", "", 200, ""},
+		"POST /v1/logins":                          {contract.RightLease, "/v1/logins", `{"target":"mock"}`, 202, ""},
+		"GET /v1/logins/{id}":                      {contract.RightRead, "/v1/logins/" + apitest.SampleLogin, "", 200, ""},
+		"DELETE /v1/logins/{id}":                   {contract.RightLease, "/v1/logins/" + apitest.SampleLogin, "", 200, ""},
+		"GET /v1/logins/{id}/report":               {contract.RightRead, "/v1/logins/" + apitest.SampleLogin + "/report?format=html", "", 200, ""},
 		"GET /v1/readiness":                        {contract.RightRead, "/v1/readiness?aal=3&target=mock", "", 200, ""},
 		"GET /v1/status":                           {contract.RightRead, "/v1/status", "", 200, ""},
 		"GET /v1/tokens":                           {contract.RightAdmin, "/v1/tokens", "", 200, ""},
@@ -263,8 +268,8 @@ func TestEveryAttackerIsRefusedOnEveryRoute(t *testing.T) {
 	if reads := s.Source.Rereads(); len(reads) != 0 {
 		t.Errorf("attackers caused reads: %v", reads)
 	}
-	if calls := slices.Concat(s.Leases.Calls(), s.Ceremonies.Calls()); len(calls) != 0 {
-		t.Errorf("attackers had leases or ceremonies: %v", calls)
+	if calls := slices.Concat(s.Leases.Calls(), s.Ceremonies.Calls(), s.Logins.Calls()); len(calls) != 0 {
+		t.Errorf("attackers had leases, ceremonies or logins: %v", calls)
 	}
 	if after := len(s.Store.Tokens()); after != before {
 		t.Errorf("attackers made or ended tokens: %d before, %d after", before, after)

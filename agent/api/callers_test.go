@@ -45,7 +45,7 @@ func TestOverTheSocketTheUserIsTheCredential(t *testing.T) {
 					t.Errorf("%s: status %d, want %d: %s", pattern, got.status, sample.status, got.body)
 				}
 			}
-			if orders := slices.Concat(s.Devices.Orders(), s.Leases.Calls(), s.Ceremonies.Calls()); c.code != "" && len(orders) != 0 {
+			if orders := slices.Concat(s.Devices.Orders(), s.Leases.Calls(), s.Ceremonies.Calls(), s.Logins.Calls()); c.code != "" && len(orders) != 0 {
 				t.Errorf("orders %v", orders)
 			}
 		})

@@ -13,9 +13,9 @@ const (
 	// maxHolds bounds the calls that are held open: streams and waits. One token
 	// gets half of them, so that none shuts out all others.
 	maxHolds = 2048
-	// maxHeld is the longest of the waits: that in the queue for a lease, and
-	// a ceremony with all its time.
-	maxHeld = 10 * time.Minute
+	// maxHeld is the longest of the waits: a login run with all its time in the
+	// queue for an authenticator, and all its time with it.
+	maxHeld = 20 * time.Minute
 )
 
 // Why a held call ended before its own end.

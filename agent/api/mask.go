@@ -94,3 +94,21 @@ func maskCeremony(c contract.Ceremony, r *strings.Replacer) contract.Ceremony {
 	}
 	return c
 }
+
+// maskLogin hides who signs in. The texts of a run should hold no personal
+// data; this makes sure.
+func maskLogin(l contract.Login, r *strings.Replacer) contract.Login {
+	l.User = maskUser(l.User)
+	l.Summary = r.Replace(l.Summary)
+	l.Steps = slices.Clone(l.Steps)
+	for i := range l.Steps {
+		s := &l.Steps[i]
+		s.Expected, s.Got, s.Evidence = r.Replace(s.Expected), r.Replace(s.Got), r.Replace(s.Evidence)
+	}
+	if l.Problem != nil {
+		problem := *l.Problem
+		problem.Detail = r.Replace(problem.Detail)
+		l.Problem = &problem
+	}
+	return l
+}

@@ -81,16 +81,20 @@ func writeLeases(w io.Writer, leases []contract.Lease) {
 	}
 }
 
-// countCeremonies counts those that are over, as the events tell of them. It
-// ends with the inventory or ctx.
-func (s *Server) countCeremonies(ctx context.Context) {
+// countEnds counts ceremonies and login runs that are over, as the events tell of
+// them. It ends with the inventory or ctx.
+func (s *Server) countEnds(ctx context.Context) {
 	events, err := s.config.Inventory.Subscribe(ctx, "")
 	for err == nil {
 		var d inventory.Delivery
 		d, err = events.Next(ctx)
 		for _, e := range d.Events {
-			if c := e.Event(inventory.Viewer{}).Ceremony; c != nil && c.State.Over() {
+			event := e.Event(inventory.Viewer{})
+			if c := event.Ceremony; c != nil && c.State.Over() {
 				s.meters.ceremony(c)
+			}
+			if l := event.Login; l != nil && l.State.Over() {
+				s.meters.login(l)
 			}
 		}
 	}
@@ -98,6 +102,10 @@ func (s *Server) countCeremonies(ctx context.Context) {
 
 func (m *meters) ceremony(c *contract.Ceremony) {
 	m.set.GetOrCreateCounter(fmt.Sprintf("authbridge_ceremonies_total{type=%q,origin=%q,outcome=%q}", c.Type, c.Origin, c.State)).Inc()
+}
+
+func (m *meters) login(l *contract.Login) {
+	m.set.GetOrCreateCounter(fmt.Sprintf("authbridge_logins_total{target=%q,scenario=%q,outcome=%q}", l.Target, l.Scenario, l.State)).Inc()
 }
 
 // lines is a buffer.

@@ -88,3 +88,22 @@ type Ceremonies interface {
 	Blocks() []contract.PINBlock
 	Unblock(ctx context.Context, authenticator string) error
 }
+
+// Logins runs whole logins; package login has it. Its errors are failure.Error.
+// What it returns is whole: the API hides from others what is for who asked.
+type Logins interface {
+	// Begin begins a run, whose leases and ceremonies are the caller's. PIN and
+	// tokens in the request are theirs from then on, also where it is refused,
+	// and they wipe them.
+	Begin(ctx context.Context, by lease.Caller, request contract.LoginRequest) (contract.Login, error)
+	// Login finds a run, and who asked for it.
+	Login(ctx context.Context, id string) (contract.Login, contract.Owner, error)
+	// Logins are the newest, the newest first.
+	Logins(ctx context.Context) ([]contract.Login, error)
+	// Await waits until a run is over.
+	Await(ctx context.Context, id string) (contract.Login, error)
+	// Cancel returns once the run is over, however it ended.
+	Cancel(ctx context.Context, id string) (contract.Login, error)
+	// Report is that of a run, with its media type.
+	Report(ctx context.Context, id string, form contract.LoginReportForm) (body []byte, mediaType string, err error)
+}

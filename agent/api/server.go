@@ -38,8 +38,8 @@ const (
 	stopTimeout = 3 * time.Second
 )
 
-// Config is what a Server needs. Inventory, Judge, Tokens, Leases, Ceremonies
-// and Log are required.
+// Config is what a Server needs. Inventory, Judge, Tokens, Leases, Ceremonies,
+// Logins and Log are required.
 type Config struct {
 	Inventory Inventory
 	// Judge answers a question from a snapshot. It does no I/O.
@@ -48,6 +48,8 @@ type Config struct {
 	// Leases and Ceremonies are what is done with authenticators.
 	Leases     Leases
 	Ceremonies Ceremonies
+	// Logins are whole logins, and what came of them.
+	Logins Logins
 	// Virtual is nil where virtual authenticators are off.
 	Virtual Virtual
 	// Identify says who is at the other end of a connection that came in by
@@ -83,8 +85,8 @@ type Server struct {
 
 // New makes the server and its routes.
 func New(config Config) (*Server, error) {
-	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Leases == nil || config.Ceremonies == nil || config.Log == nil {
-		return nil, errors.New("api: Inventory, Judge, Tokens, Leases, Ceremonies and Log are required")
+	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Leases == nil || config.Ceremonies == nil || config.Logins == nil || config.Log == nil {
+		return nil, errors.New("api: Inventory, Judge, Tokens, Leases, Ceremonies, Logins and Log are required")
 	}
 	if len(config.Targets) == 0 {
 		config.Targets = []string{"mock", "int", "dep", "prod"}
@@ -176,7 +178,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		})
 	}
 	running.Go(func() { s.noteUse(ctx) })
-	running.Go(func() { s.countCeremonies(ctx) })
+	running.Go(func() { s.countEnds(ctx) })
 
 	var err error
 	select {

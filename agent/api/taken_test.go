@@ -54,6 +54,10 @@ type playing = Ceremonies
 
 type playsNothing struct{ playing }
 
+type running = Logins
+
+type runsNothing struct{ running }
+
 type allRights struct{ TokenStore }
 
 func (allRights) Token([]byte) (contract.Token, bool) {
@@ -68,7 +72,7 @@ func TestTheBufferOfABodyIsWipedWithItsRequest(t *testing.T) {
 	}
 	s, err := New(Config{
 		Inventory: i, Judge: func(contract.Question, *contract.Snapshot) contract.Verdict { return contract.Verdict{} },
-		Tokens: allRights{}, Leases: lendsNothing{}, Ceremonies: playsNothing{}, Log: logrus.NewEntry(logrus.New()),
+		Tokens: allRights{}, Leases: lendsNothing{}, Ceremonies: playsNothing{}, Logins: runsNothing{}, Log: logrus.NewEntry(logrus.New()),
 	})
 	if err != nil {
 		t.Fatal(err)

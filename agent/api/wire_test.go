@@ -188,10 +188,11 @@ func observeOneOfEach(t *testing.T, s *apitest.Server) {
 
 func nothing() inventory.Observation { return inventory.Observation{} }
 
-// lend puts the sample lease, and a ceremony under it, into somebody's hands,
-// and gives the lease's own token.
+// lend puts the sample lease, a ceremony under it and a login run into
+// somebody's hands, and gives the lease's own token.
 func lend(s *apitest.Server, owner contract.Owner) (token string) {
 	token = s.Leases.Lend(owner)
 	s.Ceremonies.Stage(owner, contract.CeremonyTouch)
+	s.Logins.Stage(owner, user)
 	return token
 }

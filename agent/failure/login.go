@@ -18,6 +18,7 @@ const (
 // Problems of login runs.
 const (
 	LoginUnknown    Code = "LOGIN_UNKNOWN"
+	LoginNotYours   Code = "LOGIN_NOT_YOURS"
 	LoginTarget     Code = "LOGIN_TARGET"
 	LoginNotReady   Code = "LOGIN_NOT_READY"
 	LoginMode       Code = "LOGIN_MODE"
@@ -40,6 +41,10 @@ func loginRunEntries() []Entry {
 		{
 			Code: LoginUnknown, Title: "There is no such login run", Status: 404,
 			Remedy: "Begin one with `authbridge login`, or check the id: old runs are forgotten after a while.",
+		},
+		{
+			Code: LoginNotYours, Title: "The login run is somebody else's", Status: 403,
+			Remedy: "Use the token or user that asked for it.",
 		},
 		{
 			Code: LoginTarget, Title: "No login can be run at this target", Status: 409,

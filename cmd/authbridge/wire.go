@@ -129,8 +129,12 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
+	runs, err := loginRuns(ctx, loginParts{desk, conductor, inv, judge, kept, devices, mock, log})
+	if err != nil {
+		return err
+	}
 	config := api.Config{
-		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor,
+		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs,
 		Identify: identify, Targets: targets, Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {
@@ -149,9 +153,19 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	observing, enough := context.WithCancel(context.WithoutCancel(ctx))
 	defer enough()
 	group.Go(func() error { return inv.Run(observing) })
+	// Login runs end before the leases that they hold.
+	lending, leave := context.WithCancel(observing)
+	defer leave()
+	group.Go(func() error {
+		defer leave()
+		<-ctx.Done()
+		end, cancel := context.WithTimeout(observing, leavingRuns)
+		defer cancel()
+		return runs.Shutdown(end)
+	})
 	group.Go(func() error {
 		defer enough()
-		err := desk.Run(ctx)
+		err := desk.Run(lending)
 		end, cancel := context.WithTimeout(observing, leavingTime)
 		defer cancel()
 		return errors.Join(err, conductor.Shutdown(end))

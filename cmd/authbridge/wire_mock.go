@@ -37,6 +37,7 @@ type mockOrder struct {
 	state   string         // folder
 	clients []MockClient
 	known   []User
+	runs    bool // whether login runs sign in at it
 	log     *logrus.Logger
 }
 
@@ -45,8 +46,9 @@ type mockOrder struct {
 // wait.
 type mock struct {
 	MockAddress
-	listeners []net.Listener
-	server    func() (*mockcis2.Server, error)
+	listeners  []net.Listener
+	server     func() (*mockcis2.Server, error)
+	runsSecret string // of the client that login runs are; empty: there is none
 }
 
 // openMock listens, and finds all that is wrong with an order but for what its
@@ -58,6 +60,10 @@ func openMock(o mockOrder) (*mock, error) {
 	}
 	folder := filepath.Join(o.state, "mock")
 	var m mock
+	if o.runs {
+		m.runsSecret = newRunsSecret()
+		config.Clients = append(config.Clients, runsClient(m.runsSecret))
+	}
 	scheme := "http"
 	var secured *tls.Config
 	if o.tls {
@@ -117,7 +123,7 @@ func daemonMock(s settings, kept *store.Store, log *logrus.Logger) (*mock, error
 	if !on {
 		return nil, forgetMock(s.StateDir)
 	}
-	m, err := openMock(mockOrder{port: port, keys: mockKeys{kept}, state: s.StateDir, clients: s.Mock.Clients, known: s.Users, log: log})
+	m, err := openMock(mockOrder{port: port, keys: mockKeys{kept}, state: s.StateDir, clients: s.Mock.Clients, known: s.Users, runs: true, log: log})
 	if err != nil {
 		return nil, err
 	}

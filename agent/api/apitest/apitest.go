@@ -52,6 +52,7 @@ type Server struct {
 	Devices    *Devices    // the scripted virtual devices
 	Leases     *Leases     // the scripted leases
 	Ceremonies *Ceremonies // and ceremonies
+	Logins     *Logins     // and login runs
 	Source     *Source
 
 	stop func() error
@@ -110,8 +111,9 @@ func (s *Server) start(t testing.TB, options Options) {
 	must(err)
 	s.Leases = newLeases()
 	s.Ceremonies = &Ceremonies{leases: s.Leases, tell: s.Inventory.Tell, cleared: make(map[string]bool)}
+	s.Logins = &Logins{tell: s.Inventory.Tell}
 	config := api.Config{
-		Leases: s.Leases, Ceremonies: s.Ceremonies,
+		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins,
 		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Identify: options.Identify,
 		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
 	}

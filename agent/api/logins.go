@@ -1,0 +1,219 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// maxLoginWait is how long a look at a login run may be held.
+const maxLoginWait = 2 * time.Minute
+
+// LoginID is exported because huma sees into no other embedded struct.
+type LoginID struct {
+	ID string `path:"id" maxLength:"64" doc:"of the login run"`
+}
+
+type loginsOutput struct{ Body []contract.Login }
+
+type loginOutput struct{ Body contract.Login }
+
+// listLogins leaves the steps out: of hundreds of runs they are megabytes.
+func (s *Server) listLogins(ctx context.Context, _ *struct{}) (*loginsOutput, error) {
+	list, err := s.config.Logins.Logins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list = orEmpty(list)
+	shown := s.loginsFor(ctx)
+	for i, l := range list {
+		l.Steps = nil
+		_, owner, err := s.config.Logins.Login(ctx, l.ID)
+		list[i] = shown(l, owner, err == nil)
+	}
+	return &loginsOutput{Body: list}, nil
+}
+
+type getLoginInput struct {
+	LoginID
+	Wait string `query:"wait" maxLength:"16" doc:"hold the call until the run is over or this time is up: a Go duration such as 30s, at most 2m"`
+}
+
+func (s *Server) getLogin(ctx context.Context, in *getLoginInput) (*loginOutput, error) {
+	wait, err := parseWait(in.Wait, maxLoginWait)
+	if err != nil {
+		return nil, err
+	}
+	l, owner, err := s.config.Logins.Login(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if wait > 0 && !l.State.Over() {
+		if err := s.awaitLogin(ctx, in.ID, wait); err != nil {
+			return nil, err
+		}
+		if l, owner, err = s.config.Logins.Login(ctx, in.ID); err != nil {
+			return nil, err
+		}
+	}
+	return &loginOutput{Body: s.loginsFor(ctx)(l, owner, true)}, nil
+}
+
+func (s *Server) awaitLogin(ctx context.Context, id string, wait time.Duration) error {
+	ctx, release, err := s.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if _, err := s.config.Logins.Await(ctx, id); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return cutShort(ctx)
+}
+
+type beginLoginInput struct{ Body contract.LoginRequest }
+
+type beginLoginOutput struct {
+	Status int
+	Body   contract.Login
+}
+
+// beginLogin begins one, and stays with it if the caller does.
+func (s *Server) beginLogin(ctx context.Context, in *beginLoginInput) (*beginLoginOutput, error) {
+	request := in.Body
+	if pin := takePIN(ctx); request.PIN != nil {
+		request.PIN.Value = pin
+	}
+	held, release := ctx, func() {}
+	if request.Wait {
+		var err error
+		if held, release, err = s.hold(ctx); err != nil {
+			wipeLogin(&request)
+			return nil, err
+		}
+	}
+	defer release()
+	l, err := s.config.Logins.Begin(ctx, callerOf(ctx).asks(), request) // PIN and tokens are theirs from here on
+	if err != nil {
+		return nil, err
+	}
+	if !request.Wait {
+		return &beginLoginOutput{Status: http.StatusAccepted, Body: s.ownLogin(ctx, l)}, nil
+	}
+	over, err := s.config.Logins.Await(held, l.ID)
+	if err == nil {
+		return &beginLoginOutput{Status: http.StatusOK, Body: s.ownLogin(ctx, over)}, nil
+	}
+	if held.Err() == nil {
+		return nil, err
+	}
+	cut := cutShort(held)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
+	defer cancel()
+	if _, err := s.config.Logins.Cancel(late, l.ID); err != nil {
+		s.failed(ctx, err)
+	}
+	if cut == nil {
+		cut = held.Err() // nobody reads it
+	}
+	return nil, cut
+}
+
+// wipeLogin clears what a request brought that nobody took over.
+func wipeLogin(request *contract.LoginRequest) {
+	if request.PIN != nil {
+		clear(request.PIN.Value)
+	}
+	if request.Tokens != nil {
+		clear(request.Tokens.IDToken)
+		clear(request.Tokens.AccessToken)
+	}
+}
+
+type orderLoginInput struct {
+	LoginID
+	Body *struct{}
+}
+
+func (s *Server) cancelLogin(ctx context.Context, in *orderLoginInput) (*loginOutput, error) {
+	if err := s.checkAsked(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	l, err := s.config.Logins.Cancel(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &loginOutput{Body: s.ownLogin(ctx, l)}, nil
+}
+
+type reportLoginInput struct {
+	LoginID
+	Format contract.LoginReportForm `query:"format" enum:"json,junit,html" default:"json" doc:"json, junit (XML) or html"`
+}
+
+// reportOutput is a file to be kept: whatever it holds, no browser renders it
+// as a page of ours, and a page that is opened nevertheless runs nothing.
+type reportOutput struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	Policy      string `header:"Content-Security-Policy"`
+	Body        []byte
+}
+
+// reportPolicy is that of every answer, and lets the page look as it should.
+const reportPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; sandbox"
+
+func (s *Server) reportLogin(ctx context.Context, in *reportLoginInput) (*reportOutput, error) {
+	if err := s.checkAsked(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	body, kind, err := s.config.Logins.Report(ctx, in.ID, in.Format)
+	if err != nil {
+		return nil, err
+	}
+	ending := map[contract.LoginReportForm]string{contract.LoginReportJUnit: ".xml", contract.LoginReportHTML: ".html"}[in.Format]
+	if ending == "" {
+		ending = ".json"
+	}
+	return &reportOutput{ContentType: kind, Disposition: `attachment; filename="` + word(in.ID) + ending + `"`, Policy: reportPolicy, Body: body}, nil
+}
+
+// checkAsked refuses who has not asked for a login run.
+func (s *Server) checkAsked(ctx context.Context, id string) error {
+	l, owner, err := s.config.Logins.Login(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !callerOf(ctx).owner().Owns(owner) {
+		return refuse(failure.LoginNotYours, "path.id", "it was asked for by "+l.Holder)
+	}
+	return nil
+}
+
+// loginsFor shows login runs as the caller may see them: what was done and what
+// came of it is for who asked for the run; others see that it is, for whom the
+// authenticator is in use, and how it ended.
+func (s *Server) loginsFor(ctx context.Context) func(l contract.Login, owner contract.Owner, known bool) contract.Login {
+	by, identity := callerOf(ctx).owner(), mayIdentify(ctx)
+	r := scrubber(s.config.Inventory.View())
+	return func(l contract.Login, owner contract.Owner, known bool) contract.Login {
+		if !known || !by.Owns(owner) {
+			l.Issuer, l.ClientID, l.User, l.Summary, l.Steps, l.Problem = "", "", "", "", nil, nil
+		}
+		if !identity {
+			l = maskLogin(l, r)
+		}
+		l.Steps = orEmpty(l.Steps)
+		return l
+	}
+}
+
+// ownLogin is a login run as who asked for it, and calls, may see it.
+func (s *Server) ownLogin(ctx context.Context, l contract.Login) contract.Login {
+	return s.loginsFor(ctx)(l, callerOf(ctx).asks().Owner, true)
+}

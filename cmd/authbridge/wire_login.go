@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"authbridge/agent/ceremony"
+	"authbridge/agent/cis2"
+	"authbridge/agent/contract"
+	"authbridge/agent/inventory"
+	"authbridge/agent/lease"
+	"authbridge/agent/login"
+	"authbridge/agent/mockcis2"
+	"authbridge/agent/store"
+	"authbridge/agent/virtual"
+)
+
+const (
+	// runsID is the client that login runs are at the daemon's own mock. Its
+	// secret is made anew at each start, and nobody else needs it.
+	runsID = "authbridge-login"
+	// runsRedirect is where its users are sent back to. Nothing listens there:
+	// the runs read the answer from the address, and never ask for it.
+	runsRedirect = "http://127.0.0.1:1/login-run"
+	// leavingRuns is what login runs have to end in when the daemon does. It is
+	// before leavingTime: they give their leases back first.
+	leavingRuns = 2 * time.Second
+)
+
+// runsScopes are all that CIS2 has for an application that needs roles.
+var runsScopes = []string{"openid", "profile", "nhsperson", "nationalrbacaccess", "associatedorgs", "selectedrole"}
+
+// loginParts are what login runs are made of.
+type loginParts struct {
+	desk      *lease.Desk
+	conductor *ceremony.Conductor
+	inventory *inventory.Inventory
+	judge     func(contract.Question, *contract.Snapshot) contract.Verdict
+	kept      *store.Store
+	devices   *virtual.Devices // nil where virtual authenticators are off
+	mock      *mock            // nil where it is off
+	log       *logrus.Logger
+}
+
+// loginRuns makes what runs logins.
+func loginRuns(ctx context.Context, p loginParts) (*login.Runner, error) {
+	config := login.Config{
+		Targets: realTargets(), Leases: p.desk, Ceremonies: p.conductor, Inventory: p.inventory, Judge: p.judge, Store: p.kept,
+		Tell: p.inventory.Tell, Log: p.log,
+	}
+	if p.devices != nil {
+		config.Virtual, config.VirtualPIN = p.devices, virtual.DefaultPIN
+	}
+	if p.mock != nil {
+		config.Targets = append([]login.Target{p.mock.target()}, config.Targets...)
+		config.Mock = p.mock
+	}
+	return login.New(ctx, config)
+}
+
+// realTargets are those whose issuer is public. There tokens are judged that an
+// application obtained; nobody is signed in by the bridge.
+func realTargets() (all []login.Target) {
+	for _, e := range cis2.Environments() {
+		all = append(all, login.Target{Name: e.Name, Issuer: e.Issuer})
+	}
+	return all
+}
+
+// target is the mock as login runs know it.
+func (m *mock) target() login.Target {
+	users := cis2.MockUsers()
+	usual := slices.IndexFunc(users, func(u cis2.User) bool { return u.AAL == 3 && len(u.Roles) == 1 })
+	return login.Target{
+		Name: cis2.Mock, Issuer: m.Issuer, ClientID: runsID, Client: login.ClientAuth{Secret: []byte(m.runsSecret)},
+		Redirect: runsRedirect, Scopes: runsScopes, Headless: true, User: users[usual].UUID,
+	}
+}
+
+// runsClient is the application that login runs are.
+func runsClient(secret string) mockcis2.Client {
+	return mockcis2.Client{
+		Registration: cis2.Registration{
+			Environment: cis2.Mock, ClientID: runsID, Name: "Login test", Pattern: cis2.ClientSecret, Native: true, Redirects: []string{runsRedirect},
+		},
+		Secret: secret,
+	}
+}
+
+func newRunsSecret() string { return rand.Text() }
+
+// Know makes somebody known to the mock who has an authenticator here, as a
+// virtual card says of its user.
+func (m *mock) Know(user string) error {
+	server, err := m.server()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(server.Users(), func(u cis2.User) bool { return u.UUID == user }) {
+		return nil
+	}
+	return server.SetUser(mockUser(user, "User "+user[len(user)-3:], 3))
+}
+
+// Fault makes one login at the mock go wrong.
+func (m *mock) Fault(client, state string, faults ...string) error {
+	server, err := m.server()
+	if err != nil {
+		return err
+	}
+	f := mockcis2.Faulting{Client: client, State: state}
+	for _, word := range faults {
+		fault, err := mockcis2.ParseFault(word)
+		if err != nil {
+			return err
+		}
+		f.Faults = append(f.Faults, fault)
+	}
+	server.SetFaults(f)
+	return nil
+}
