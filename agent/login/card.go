@@ -31,7 +31,7 @@ const challengeLabel = "authbridge proof v1"
 
 // signWithCard has the card sign for a reference that the page shows. What is
 // signed is looked at first: a signature is an identity (DESIGN rule 9).
-func (o *run) signWithCard(ctx context.Context, s *contract.LoginStep, p *page, r *request, pin *contract.PINSource, most time.Duration) (*proof, error) {
+func (o *run) signWithCard(ctx context.Context, s *contract.LoginStep, p *page, r *request, most time.Duration) (*proof, error) {
 	address, err := o.resolve("/proof/" + url.PathEscape(p.Reference))
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (o *run) signWithCard(ctx context.Context, s *contract.LoginStep, p *page, 
 	if !o.binds(c.Data, p.Reference, r) {
 		return nil, a.bad("it is not that of this login")
 	}
-	result, err := o.perform(ctx, s, contract.CeremonyRequest{Type: contract.CeremonySign, Data: c.Data, PIN: pin, Timeout: left(ctx, most)})
+	result, err := o.perform(ctx, s, contract.CeremonyRequest{Type: contract.CeremonySign, Data: c.Data, Timeout: left(ctx, most)})
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (o *run) bring(ctx context.Context, p *proof) (refused *refusal, err error)
 func (o *run) byCard(ctx context.Context, p *page, r *request) (next *page, err error) {
 	var signed *proof
 	err = o.step(ctx, "ceremony", "a signature of the card over the challenge", func(ctx context.Context, s *contract.LoginStep) (err error) {
-		signed, err = o.signWithCard(ctx, s, p, r, nil, longestTime)
+		signed, err = o.signWithCard(ctx, s, p, r, longestTime)
 		return err
 	})
 	if err != nil {

@@ -181,7 +181,7 @@ func (o *run) pinBlocked(ctx context.Context) error {
 		before := o.triesSpent(name)
 		codes := []string{string(failure.PINTooFewTries), string(failure.PINRetries)}
 		return o.refuses(ctx, contract.RefusedByBridge, "pin", codes, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
-			_, err := o.signWithCard(ctx, s, p, r, nil, shortCeremony)
+			_, err := o.signWithCard(ctx, s, p, r, shortCeremony)
 			if spent := o.triesSpent(name); spent != before {
 				return refused{why: "a PIN was sent"}, nil
 			}
@@ -230,7 +230,7 @@ func (o *run) cardPulled(ctx context.Context) error {
 		}
 		codes := []string{string(failure.CardGone), string(failure.InsertTimeout), string(failure.CeremonyTimeout)}
 		return o.refuses(ctx, contract.RefusedByBridge, "ceremony", codes, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
-			_, err := o.signWithCard(ctx, s, p, r, nil, shortCeremony)
+			_, err := o.signWithCard(ctx, s, p, r, shortCeremony)
 			return refusalOf(err, "a proof was made although the card was pulled")
 		})
 	})

@@ -18,8 +18,8 @@ func text(s string) node { return node(html.EscapeString(s)) }
 func el(name string, attrs []string, parts ...node) node {
 	var b strings.Builder
 	b.WriteString("<" + name)
-	for i := 0; i+1 < len(attrs); i += 2 {
-		b.WriteString(" " + attrs[i] + `="` + html.EscapeString(attrs[i+1]) + `"`)
+	for ; len(attrs) >= 2; attrs = attrs[2:] {
+		b.WriteString(" " + attrs[0] + `="` + html.EscapeString(attrs[1]) + `"`)
 	}
 	b.WriteString(">")
 	for _, p := range parts {

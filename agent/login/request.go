@@ -130,17 +130,6 @@ func bad(field, detail string) error {
 	return &failure.Error{Code: failure.BadRequest, Field: field, Detail: detail}
 }
 
-// origin is that of the authenticators that are meant (DESIGN 5.3).
-func (a *asked) origin() contract.Origin {
-	if a.Origin != "" {
-		return a.Origin
-	}
-	if a.Target == cis2.Mock {
-		return contract.Virtual
-	}
-	return contract.Physical
-}
-
 // kinds are the authenticators that can be leased, satisfy the request, and are
 // those asked for.
 func (a *asked) kinds() []contract.Kind {

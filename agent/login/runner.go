@@ -129,7 +129,7 @@ func (r *Runner) begin(ctx context.Context, by lease.Caller, request contract.Lo
 	if err := r.castable(&a); err != nil {
 		return contract.Login{}, err
 	}
-	by.Owner.Lease = "" // it takes leases of its own
+	by.Lease = "" // it takes leases of its own
 	one := newRun(r, by, a)
 	r.mu.Lock()
 	switch {

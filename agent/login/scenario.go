@@ -228,7 +228,7 @@ func (o *run) bringRefused(ctx context.Context, user, code string) error {
 	}
 	var signed *proof
 	err = o.step(ctx, "ceremony", "a signature of the card over the challenge", func(ctx context.Context, s *contract.LoginStep) (err error) {
-		signed, err = o.signWithCard(ctx, s, p, r, nil, longestTime)
+		signed, err = o.signWithCard(ctx, s, p, r, longestTime)
 		return err
 	})
 	if err != nil {

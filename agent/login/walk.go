@@ -19,8 +19,6 @@ type request struct {
 	address                string
 	began                  time.Time
 	maxAge                 time.Duration
-	// session is whether an older sign-in may answer it.
-	session bool
 }
 
 // newRequest makes a request (OpenID Connect Core 1.0, 3.1.2.1; RFC 7636).
@@ -144,8 +142,8 @@ func (o *run) reply(ctx context.Context, p *page, pairs ...string) (*page, error
 		return nil, err
 	}
 	form := url.Values{"csrf": {p.CSRF}}
-	for i := 0; i < len(pairs); i += 2 {
-		form.Set(pairs[i], pairs[i+1])
+	for ; len(pairs) >= 2; pairs = pairs[2:] {
+		form.Set(pairs[0], pairs[1])
 	}
 	a, err := o.web.post(ctx, "sign-in page", address, form)
 	if err != nil {

@@ -66,8 +66,8 @@ func (w *web) call(ctx context.Context, what, method, address string, body io.Re
 		return answer{}, &failure.Error{Code: failure.LoginAnswer, Detail: what + ": its address is none"}
 	}
 	request.Header.Set("Accept", typeJSON)
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
+	for ; len(header) >= 2; header = header[2:] {
+		request.Header.Set(header[0], header[1])
 	}
 	response, err := w.client.Do(request)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -135,7 +134,7 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 	}
 	w := &world{t: t}
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, fs.FS(os.DirFS(shop.dir))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(shop.dir)); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
