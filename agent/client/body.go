@@ -51,37 +51,79 @@ func (b *sentBody) Close() error {
 	return nil
 }
 
-// encode makes the body of a request. A PIN is put into it only when the rest
+// encode makes the body of a request. Secrets are put into it only when the rest
 // is there, because encoding/json keeps its buffers.
 func encode(body any) ([]byte, error) {
-	var pin []byte
-	marked, mark := false, contract.Secret(rand.Text())
+	var m marks
 	switch b := body.(type) {
 	case contract.CeremonyRequest:
-		if b.PIN != nil && len(b.PIN.Value) > 0 {
-			source := *b.PIN
-			marked, pin, source.Value = true, source.Value, mark
-			b.PIN = &source
-			body = b
-		}
+		b.PIN = m.source(b.PIN)
+		body = b
 	case contract.PINAnswer:
-		marked, pin, body = true, b.PIN, contract.PINAnswer{PIN: mark}
+		body = contract.PINAnswer{PIN: m.put(b.PIN)}
+	case contract.LoginRequest:
+		b.PIN = m.source(b.PIN)
+		if b.Tokens != nil {
+			tokens := *b.Tokens
+			tokens.IDToken, tokens.AccessToken = m.put(tokens.IDToken), m.put(tokens.AccessToken)
+			b.Tokens = &tokens
+		}
+		body = b
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
-	if !marked {
+	return m.fill(text)
+}
+
+// marks stand for secrets in a text that is being made.
+type marks []struct{ mark, secret contract.Secret }
+
+// put gives what stands for a secret.
+func (m *marks) put(secret contract.Secret) contract.Secret {
+	if len(secret) == 0 {
+		return secret
+	}
+	mark := contract.Secret(rand.Text())
+	*m = append(*m, struct{ mark, secret contract.Secret }{mark, secret})
+	return mark
+}
+
+func (m *marks) source(pin *contract.PINSource) *contract.PINSource {
+	if pin == nil {
+		return nil
+	}
+	source := *pin
+	source.Value = m.put(pin.Value)
+	return &source
+}
+
+// fill puts the secrets where they belong. text is not wiped: it has none.
+func (m marks) fill(text []byte) ([]byte, error) {
+	if len(m) == 0 {
 		return text, nil
 	}
-	if !utf8.Valid(pin) {
-		return nil, &UsageError{"PIN", "it is no text in UTF-8"}
-	}
-	before, after, _ := bytes.Cut(text, mark)
 	const escaped = 6
-	whole := make([]byte, 0, len(text)+escaped*len(pin)) // it never grows
-	whole = append(whole, before...)
-	for _, c := range pin {
+	length := len(text)
+	for _, s := range m {
+		if !utf8.Valid(s.secret) {
+			return nil, &UsageError{"PIN or token", "it is no text in UTF-8"}
+		}
+		length += escaped * len(s.secret)
+	}
+	whole := make([]byte, 0, length) // it never grows
+	for _, s := range m {            // they come in the order of the fields
+		before, after, _ := bytes.Cut(text, s.mark)
+		whole = appendText(append(whole, before...), s.secret)
+		text = after
+	}
+	return append(whole, text...), nil
+}
+
+// appendText writes the inside of a JSON string.
+func appendText(whole, secret []byte) []byte {
+	for _, c := range secret {
 		switch {
 		case c == '"' || c == '\\':
 			whole = append(whole, '\\', c)
@@ -91,5 +133,5 @@ func encode(body any) ([]byte, error) {
 			whole = append(whole, c)
 		}
 	}
-	return append(whole, after...), nil
+	return whole
 }

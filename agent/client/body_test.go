@@ -77,5 +77,10 @@ func FuzzEncode(f *testing.F) {
 		if err != nil || json.Unmarshal(text, &answer) != nil || !bytes.Equal(answer.PIN, given) {
 			t.Errorf("%q became %s, %v", given, text, err)
 		}
+		text, err = encode(contract.LoginRequest{PIN: &contract.PINSource{Value: pin}, Tokens: &contract.LoginTokens{IDToken: pin, AccessToken: contract.Secret(name), Userinfo: json.RawMessage(options)}})
+		var login contract.LoginRequest
+		if err != nil || json.Unmarshal(text, &login) != nil || !bytes.Equal(login.PIN.Value, given) || !bytes.Equal(login.Tokens.IDToken, given) || string(login.Tokens.AccessToken) != name {
+			t.Errorf("%q and %q became %s, %v", given, name, text, err)
+		}
 	})
 }
