@@ -20,7 +20,7 @@ func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contra
 	if err != nil {
 		return nil, err
 	}
-	s.Evidence = begun.ID + " by " + string(begun.Origin) + " " + begun.Name
+	s.Evidence = begun.ID + " by " + begun.Name + " (" + string(begun.Origin) + ")"
 	if o.begun != nil {
 		err = o.begun(ctx, begun.ID)
 	}

@@ -235,6 +235,17 @@ func TestWhoTheServiceDoesNotLetIn(t *testing.T) {
 	w.passes(contract.LoginRequest{ACR: "AAL2_OR_AAL3_ANY", Kind: contract.Smartcard, User: cardUser})
 }
 
+// TestWithoutANetwork holds that a real target that is not reached says so, and
+// what to do.
+func TestWithoutANetwork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.fails(contract.LoginRequest{Target: "int", Mode: contract.DriveTokens, Tokens: &contract.LoginTokens{IDToken: []byte("x.y.z")}}, "discovery", "NET_ISSUER")
+	if l.Problem.Remedy == "" || l.EndedAt.Sub(l.StartedAt) > 10*time.Second {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestTheWrongClient(t *testing.T) {
 	t.Parallel()
 	for step, change := range map[string]func(*login.Target){

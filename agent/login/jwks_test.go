@@ -12,7 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-func jwksOf(t *testing.T, key *rsa.PrivateKey) []byte {
+func jwksOf(t testing.TB, key *rsa.PrivateKey) []byte {
 	t.Helper()
 	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "one", Use: "sig"}}})
 	must(t, err)

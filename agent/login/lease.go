@@ -132,7 +132,7 @@ func (o *run) takeFor(ctx context.Context, want contract.Requirement) error {
 				l.User = o.whoWith(a)
 			}
 		})
-		s.Got = string(a.Origin) + " " + string(a.Kind) + " " + a.Name + ", lease " + lease.ID
+		s.Got = a.Name + " (" + string(a.Origin) + " " + string(a.Kind) + "), " + lease.ID
 		return nil
 	})
 }

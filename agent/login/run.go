@@ -205,7 +205,7 @@ func (o *run) finish(err error) {
 	l.State = contract.LoginPassed
 	i := slices.IndexFunc(l.Steps, func(s contract.LoginStep) bool { return s.State == contract.StepFail })
 	switch {
-	case context.Cause(o.ctx) != nil:
+	case err != nil && context.Cause(o.ctx) != nil:
 		l.State, l.Problem = contract.LoginAborted, problemOf(o.why(o.ctx))
 	case i >= 0:
 		l.State = contract.LoginFailed

@@ -71,7 +71,7 @@ func (o *run) useCeremony(ctx context.Context, want *Expectation) error {
 		case !o.by.Owns(owner):
 			return &failure.Error{Code: failure.LeaseNotYours, Detail: "the ceremony is not yours"}
 		}
-		s.Got = string(c.Type) + " is " + string(c.State) + " by " + string(c.Origin) + " " + c.Name + " for " + c.Target
+		s.Got = string(c.Type) + " is " + string(c.State) + " by " + c.Name + " (" + string(c.Origin) + ") for " + c.Target
 		switch {
 		case c.State != contract.CeremonyDone:
 			return &failure.Error{Code: failure.TokACRAMR, Detail: "it was not done"}

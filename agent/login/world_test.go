@@ -86,7 +86,7 @@ var desk = sync.OnceValue(func() (w workshop) {
 
 // world is a daemon without its API: a mock, virtual devices and all between.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	mock    *mockcis2.Server
 	devices *virtual.Devices
 	inv     *inventory.Inventory
@@ -126,7 +126,7 @@ func (k knows) Fault(client, state string, faults ...string) error {
 
 var ci = lease.Caller{Owner: contract.Owner{TokenID: "t1", Name: "token ci"}, Rights: []contract.Right{contract.RightRead, contract.RightLease, contract.RightVirtual}}
 
-func newWorld(t *testing.T, change ...func(*world)) *world {
+func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
 	shop := desk()
 	if shop.err != nil {
@@ -255,14 +255,14 @@ func (w *world) tell(events ...contract.Event) {
 }
 
 // soon is a context for what should happen at once, on a machine that is busy.
-func soon(t *testing.T) context.Context {
+func soon(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
