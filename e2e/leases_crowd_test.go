@@ -228,6 +228,12 @@ func (c *crowd) use(ctx context.Context, random *rand.Rand, client *apiclient.Cl
 			}
 		case failure.LeaseOver, failure.CeremonyCancelled: // an administrator took it, or it was for 1 s
 			return
+		case failure.LeaseUnknown:
+			// It ended between two looks of the daemon; asked again it says so.
+			if again, err := client.Begin(ctx, signature(l.ID, slot, mark(l.Fence))); problemIn(again, err) != failure.LeaseOver {
+				c.t.Errorf("%s is not known any more: %v", l.Purpose, err)
+			}
+			return
 		case failure.PINSourceBlocked, failure.PINRefusedBefore:
 			// Somebody went away while their PIN was sent, so nobody knows
 			// whether it was right: a person looks, and clears that.
