@@ -96,7 +96,7 @@ func (c *Client) RunLogin(ctx context.Context, request contract.LoginRequest, to
 	if err != nil {
 		return l, err
 	}
-	f := &followed{client: c, id: l.ID, told: told, heard: make(map[stepKey]bool)}
+	f := &followed{client: c, id: l.ID, told: told, heard: make(map[stepKey]bool), asked: make(map[string]int)}
 	if err = f.hear(l); err == nil {
 		err = c.Events(ctx, "", func(e Event) error { return f.event(ctx, e) })
 	}
@@ -123,6 +123,7 @@ type followed struct {
 	id     string
 	told   LoginTold
 	heard  map[stepKey]bool
+	asked  map[string]int // steps of each ceremony that were told
 	state  contract.LoginState
 	lease  string
 }
@@ -152,9 +153,17 @@ func (f *followed) event(ctx context.Context, e Event) error {
 	case e.Event.Login != nil && e.Event.Login.ID == f.id:
 		return f.hear(*e.Event.Login)
 	case e.Event.Ceremony != nil && f.lease != "" && e.Event.Ceremony.Lease == f.lease && f.told.Ceremony != nil:
-		f.told.Ceremony(*e.Event.Ceremony)
+		f.ceremony(*e.Event.Ceremony)
 	}
 	return nil
+}
+
+// ceremony tells each state of a ceremony once.
+func (f *followed) ceremony(c contract.Ceremony) {
+	if len(c.Steps) > f.asked[c.ID] {
+		f.asked[c.ID] = len(c.Steps)
+		f.told.Ceremony(c)
+	}
 }
 
 // look tells of a ceremony that began before the stream did.
@@ -168,7 +177,7 @@ func (f *followed) look(ctx context.Context) error {
 	}
 	for _, c := range all {
 		if c.Lease == f.lease && !c.State.Over() {
-			f.told.Ceremony(c)
+			f.ceremony(c)
 		}
 	}
 	return err

@@ -210,28 +210,9 @@ func (r *runFlags) run(ctx context.Context, c *cobra.Command, f *flags, cl *clie
 	s, asked := f.aside(c), ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var tty *person
-	defer func() { tty.leave() }()
-	done, err := cl.RunCeremony(ctx, r.request, func(now contract.Ceremony) {
-		if now.Prompt == nil {
-			return
-		}
-		s.text("→ ", "  ", promptText(&now, time.Now()))
-		if now.State != contract.CeremonyPIN {
-			return
-		}
-		if tty == nil {
-			if tty = findPerson(); tty == nil {
-				cancel(errNobody)
-				return
-			}
-		}
-		go func() {
-			if err := tty.answer(ctx, cl, now.ID, s); err != nil {
-				cancel(err)
-			}
-		}()
-	})
+	a := &attendant{client: cl, screen: s, cancel: cancel}
+	defer a.leave()
+	done, err := cl.RunCeremony(ctx, r.request, func(now contract.Ceremony) { a.hear(ctx, now) })
 	switch cause := context.Cause(ctx); {
 	case err != nil && done.State == contract.CeremonyDone:
 		// It was done when it was to be cancelled, and is not lost.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"golang.org/x/term"
 
@@ -69,3 +70,37 @@ func (p *person) leave() {
 		_ = term.Restore(int(p.tty.Fd()), p.before)
 	}
 }
+
+// attendant shows a person what ceremonies ask, and has the PIN entered.
+type attendant struct {
+	client *client.Client
+	screen *screen
+	// cancel ends what the ceremonies are part of, where nobody can answer.
+	cancel context.CancelCauseFunc
+	tty    *person
+}
+
+// hear takes each state of a ceremony. It does not wait for the person.
+func (a *attendant) hear(ctx context.Context, now contract.Ceremony) {
+	if now.Prompt == nil {
+		return
+	}
+	a.screen.text("→ ", "  ", promptText(&now, time.Now()))
+	if now.State != contract.CeremonyPIN {
+		return
+	}
+	if a.tty == nil {
+		if a.tty = findPerson(); a.tty == nil {
+			a.cancel(errNobody)
+			return
+		}
+	}
+	go func() {
+		if err := a.tty.answer(ctx, a.client, now.ID, a.screen); err != nil {
+			a.cancel(err)
+		}
+	}()
+}
+
+// leave gives the terminal back as it was.
+func (a *attendant) leave() { a.tty.leave() }
