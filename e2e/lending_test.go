@@ -126,7 +126,7 @@ func daemonLends(t *testing.T) (l *lender, end func()) {
 	})
 	must(t, err)
 	server, err := api.New(api.Config{
-		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Version: "test", Log: logrus.NewEntry(log),
+		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: noLogins{}, Version: "test", Log: logrus.NewEntry(log),
 	})
 	must(t, err)
 	token, err := kept.CreateToken(t.Context(), "admin", contract.Rights, 0)
@@ -159,6 +159,9 @@ func daemonLends(t *testing.T) (l *lender, end func()) {
 	l.furnish(cards)
 	return l, end
 }
+
+// noLogins are asked for by nobody here.
+type noLogins struct{ api.Logins }
 
 func report(t testing.TB, what string, err error) {
 	if err != nil {
