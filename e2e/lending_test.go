@@ -161,7 +161,9 @@ func daemonLends(t *testing.T) (l *lender, end func()) {
 }
 
 // noLogins are asked for by nobody here.
-type noLogins struct{ api.Logins }
+type noLogins struct{ allLogins }
+
+type allLogins = api.Logins
 
 func report(t testing.TB, what string, err error) {
 	if err != nil {
