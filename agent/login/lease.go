@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"authbridge/agent/cis2"
@@ -125,6 +126,7 @@ func (o *run) takeFor(ctx context.Context, want contract.Requirement) error {
 			o.held.authenticator = *known
 		}
 		a := &o.held.authenticator
+		o.names = append(strings.FieldsFunc(a.Holder, func(r rune) bool { return r == ' ' || r == '_' || r == ',' }), a.Holder)
 		o.change(func(l *contract.Login) {
 			l.State, l.Lease, l.GrantedAt = contract.LoginRunning, lease.ID, o.r.now()
 			l.Authenticator, l.Name, l.Kind, l.Origin = a.ID, a.Name, a.Kind, a.Origin
@@ -160,16 +162,31 @@ func (o *run) user() (string, error) {
 	return user, nil
 }
 
-// release gives the lease back and returns once the authenticator is left. It
-// is no business of the run's context, which may have ended.
-func (o *run) release() {
+// letGo begins to give the lease back, beside what follows that needs no
+// authenticator. It is no business of the run's context, which may have ended.
+func (o *run) letGo() {
 	if o.held == nil {
 		return
 	}
+	id, left := o.held.id, make(chan contract.LoginStep, 1)
+	o.held, o.leaving = nil, left
+	go func() { left <- o.giveBack(id) }()
+}
+
+// release returns once the lease is given back and the authenticator is left.
+func (o *run) release() {
+	o.letGo()
+	if o.leaving != nil {
+		o.record(<-o.leaving)
+		o.leaving = nil
+	}
+}
+
+func (o *run) giveBack(id string) contract.LoginStep {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), releaseTime)
 	defer cancel()
 	s := contract.LoginStep{Name: "release", Expected: "the authenticator left as it was found", State: contract.StepPass, At: o.r.now()}
-	lease, err := o.r.config.Leases.Release(ctx, o.by, o.held.id)
+	lease, err := o.r.config.Leases.Release(ctx, o.by, id)
 	s.TookMS = float64(o.r.now().Sub(s.At).Microseconds()) / 1000
 	switch code := failure.CodeOf(err); {
 	case code == failure.LeaseOver || code == failure.LeaseUnknown:
@@ -180,8 +197,7 @@ func (o *run) release() {
 		s.Got = "released"
 		s.Evidence = join(lease.Remarks...)
 	}
-	o.record(s)
-	o.held = nil
+	return s
 }
 
 // timed bounds what follows the lease.

@@ -32,7 +32,9 @@ type run struct {
 
 	web      *web
 	provider *provider
-	held     *held // the lease; nil: none
+	held     *held                   // the lease; nil: none
+	leaving  chan contract.LoginStep // of a lease that is being given back; nil: none
+	names    []string                // that no step may show
 	// begun is what a scenario does once a ceremony has begun; nil: nothing.
 	begun func(ctx context.Context, ceremony string) error
 
@@ -149,9 +151,8 @@ func (o *run) record(steps ...contract.LoginStep) {
 	if len(steps) == 0 {
 		return
 	}
-	secrets := o.masks()
 	for i := range steps {
-		mask(&steps[i], secrets)
+		mask(&steps[i], o.names)
 	}
 	o.change(func(l *contract.Login) { l.Steps = append(l.Steps, steps...) })
 	now := o.snapshot()
@@ -167,14 +168,6 @@ func (o *run) write(l contract.Login) {
 	if err := o.r.config.Store.PutLogin(ctx, store.Login{Login: l, Owner: o.by.Owner}); err != nil {
 		o.r.config.Log.WithField("login", o.id).WithError(err).Error("a login run is not written")
 	}
-}
-
-// masks are the names that no step may show.
-func (o *run) masks() []string {
-	if o.held == nil {
-		return nil
-	}
-	return append(strings.FieldsFunc(o.held.authenticator.Holder, func(r rune) bool { return r == ' ' || r == '_' || r == ',' }), o.held.authenticator.Holder)
 }
 
 // errTime is why the context of a run ends when its time is up.

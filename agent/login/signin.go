@@ -41,7 +41,7 @@ func (o *run) signsIn(ctx context.Context) error {
 	// The lease stays where the user signs in again.
 	want := o.expect(r)
 	if o.asked.Scenario != contract.ScenarioReauthentication {
-		o.release()
+		o.letGo()
 	}
 	tokens, err := o.redeem(ctx, back, r)
 	if err != nil {

@@ -45,8 +45,10 @@ func (s *Store) startJournal(ctx context.Context) error {
 }
 
 func (s *Store) closeStatements() {
-	if s.journal.insert != nil {
-		_ = s.journal.insert.Close() // its connection is closed next
+	for _, statement := range []*sql.Stmt{s.journal.insert, s.putLogin} {
+		if statement != nil {
+			_ = statement.Close() // its connection is closed next
+		}
 	}
 }
 

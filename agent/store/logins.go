@@ -16,16 +16,17 @@ func (s *Store) PutLogin(ctx context.Context, record Login) error {
 	if err != nil {
 		return s.fail("write login run in", err)
 	}
-	const statement = `INSERT INTO logins (id, started_at, ended_at, token_id, name, json) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, json = excluded.json`
 	args := []any{record.ID, toMicros(record.StartedAt), toMicros(record.EndedAt), record.Owner.TokenID, record.Owner.Name, text}
 	if record.State.Over() {
-		_, err = s.safe.ExecContext(ctx, statement, args...)
-	} else {
-		err = s.commit(ctx, statement, args...)
+		_, err = s.safe.ExecContext(ctx, writeLogin, args...)
+	} else if err = ctx.Err(); err == nil {
+		_, err = s.putLogin.ExecContext(context.WithoutCancel(ctx), args...) // as commit does
 	}
 	return s.fail("write login run in", err)
 }
+
+const writeLogin = `INSERT INTO logins (id, started_at, ended_at, token_id, name, json) VALUES (?, ?, ?, ?, ?, ?)
+	ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, json = excluded.json`
 
 const selectLogins = `SELECT json, token_id, name FROM logins `
 

@@ -39,8 +39,9 @@ type Store struct {
 	safe  *sql.DB
 	reads *sql.DB
 
-	journal journal
-	tokens  tokenCache
+	journal  journal
+	tokens   tokenCache
+	putLogin *sql.Stmt // on fast: a run is written at each step
 }
 
 // Open opens the database, makes it where there is none, and brings an older
@@ -79,7 +80,9 @@ func (s *Store) start(ctx context.Context) error {
 	if err := s.loadTokens(ctx); err != nil {
 		return s.fail("read", err)
 	}
-	return nil
+	var err error
+	s.putLogin, err = s.fast.PrepareContext(ctx, writeLogin)
+	return s.fail("read", err)
 }
 
 // prepareFile makes the file before SQLite does, with the rights it shall
