@@ -23,6 +23,7 @@ type LoginScenario string
 const (
 	ScenarioSignIn           LoginScenario = "sign-in"
 	ScenarioSSO              LoginScenario = "sso"              // a second request is answered from the session
+	ScenarioStepUp           LoginScenario = "step-up"          // a session of a lower level does not answer
 	ScenarioReauthentication LoginScenario = "reauthentication" // prompt=login makes the user sign in again
 	ScenarioLogout           LoginScenario = "logout"           // after it nobody is signed in
 
@@ -39,7 +40,7 @@ const (
 
 // LoginScenarios lists all, the positive ones first.
 var LoginScenarios = []LoginScenario{
-	ScenarioSignIn, ScenarioSSO, ScenarioReauthentication, ScenarioLogout, ScenarioAAL2ForAAL3, ScenarioWrongUser, ScenarioCardPulled, ScenarioPINBlocked, ScenarioExpiredCertificate,
+	ScenarioSignIn, ScenarioSSO, ScenarioStepUp, ScenarioReauthentication, ScenarioLogout, ScenarioAAL2ForAAL3, ScenarioWrongUser, ScenarioCardPulled, ScenarioPINBlocked, ScenarioExpiredCertificate,
 	ScenarioTouchTimeout, ScenarioTamperedToken, ScenarioStaleAuthTime, ScenarioVirtualForINT,
 }
 
@@ -57,7 +58,7 @@ const (
 type LoginRequest struct {
 	Target   string        `json:"target" maxLength:"64" doc:"mock, int, dep, prod"`
 	Mode     LoginMode     `json:"mode,omitempty" enum:"headless,browser,tokens" doc:"absent: headless"`
-	Scenario LoginScenario `json:"scenario,omitempty" enum:"sign-in,sso,reauthentication,logout,aal2-for-aal3,wrong-user,card-pulled,pin-blocked,expired-certificate,touch-timeout,tampered-token,stale-auth-time,virtual-for-int" doc:"absent: sign-in"`
+	Scenario LoginScenario `json:"scenario,omitempty" enum:"sign-in,sso,step-up,reauthentication,logout,aal2-for-aal3,wrong-user,card-pulled,pin-blocked,expired-certificate,touch-timeout,tampered-token,stale-auth-time,virtual-for-int" doc:"absent: sign-in"`
 	ACR      string        `json:"acr,omitempty" maxLength:"128" doc:"acr_values, most wanted first; absent: AAL3_ANY"`
 	User     string        `json:"user,omitempty" pattern:"^[0-9]{12}$" doc:"12-digit UUID of who signs in; absent: the card's own, or with a key the target's usual one"`
 	Kind     Kind          `json:"kind,omitempty" enum:"smartcard,security-key" doc:"absent: what satisfies acr and is free"`

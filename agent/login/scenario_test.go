@@ -2,7 +2,9 @@ package login_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"authbridge/agent/assurance"
@@ -173,7 +175,7 @@ func TestEachScenarioIsRedAgainstOneWhoDoesNotRefuse(t *testing.T) {
 		})
 	}
 	for _, s := range contract.LoginScenarios {
-		if !slices.Contains([]contract.LoginScenario{contract.ScenarioSignIn, contract.ScenarioSSO, contract.ScenarioReauthentication, contract.ScenarioLogout}, s) {
+		if !slices.Contains([]contract.LoginScenario{contract.ScenarioSignIn, contract.ScenarioSSO, contract.ScenarioStepUp, contract.ScenarioReauthentication, contract.ScenarioLogout}, s) {
 			played--
 		}
 	}
@@ -186,11 +188,70 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for scenario, step := range map[contract.LoginScenario]string{
-		contract.ScenarioSSO: "again-same-sign-in", contract.ScenarioReauthentication: "again-auth-time", contract.ScenarioLogout: "again-authorize",
+		contract.ScenarioStepUp: "authentication-level", contract.ScenarioSSO: "again-same-sign-in", contract.ScenarioReauthentication: "again-auth-time", contract.ScenarioLogout: "again-authorize",
 	} {
-		l := w.passes(contract.LoginRequest{Scenario: scenario})
-		if stepOf(l, step).State != contract.StepPass {
-			t.Errorf("%s: %s is not there\n%s", scenario, step, story(l))
+		for _, kind := range []contract.Kind{contract.Smartcard, contract.SecurityKey} {
+			l := w.passes(contract.LoginRequest{Scenario: scenario, Kind: kind})
+			if stepOf(l, step).State != contract.StepPass {
+				t.Errorf("%s: %s is not there\n%s", scenario, step, story(l))
+			}
+		}
+	}
+}
+
+// detour changes requests on the way.
+type detour struct {
+	http.RoundTripper
+	change func(*http.Request)
+}
+
+func (j detour) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	j.change(r)
+	return j.RoundTripper.RoundTrip(r)
+}
+
+// TestSessionsThatAreTreatedWrong holds that each of these scenarios can be red:
+// against a service that has no sessions, ignores prompt=login, or takes a
+// session for more than it is.
+func TestSessionsThatAreTreatedWrong(t *testing.T) {
+	t.Parallel()
+	asks := func(from, to string) func(*http.Request) {
+		return func(r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/authorize") {
+				r.URL.RawQuery = strings.Replace(r.URL.RawQuery, from, to, 1)
+			}
+		}
+	}
+	first := true
+	for _, row := range []struct {
+		scenario contract.LoginScenario
+		change   func(*http.Request)
+		step     string
+	}{
+		{contract.ScenarioSSO, asks("max_age=300", "max_age=0"), "again-authorize"},
+		{contract.ScenarioReauthentication, func(r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/authorize") && !first {
+				r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "prompt=login&", "", 1)
+			}
+			first = first && !strings.HasSuffix(r.URL.Path, "/authorize")
+		}, "again-authorize"},
+		{contract.ScenarioLogout, func(r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/endSession") {
+				r.URL.Path = "/"
+				r.Method = http.MethodGet
+			}
+		}, "again-authorize"},
+		{contract.ScenarioStepUp, asks("acr_values=AAL3_ANY", "acr_values=AAL1_USERPASS"), "authorize"},
+	} {
+		w := newWorld(t, func(w *world) { w.config.Transport = detour{w.config.Transport, row.change} })
+		l := w.run(contract.LoginRequest{Scenario: row.scenario, Kind: contract.Smartcard})
+		red := false
+		for _, s := range l.Steps {
+			red = red || s.Name == row.step && s.Code == string(failure.LoginSession)
+		}
+		if l.State != contract.LoginFailed || !red {
+			t.Errorf("%s: %s\n%s", row.scenario, l.Summary, story(l))
 		}
 	}
 }

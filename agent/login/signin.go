@@ -33,7 +33,14 @@ func (o *run) signsIn(ctx context.Context) error {
 	}
 	ctx, cancel := o.timed(ctx)
 	defer cancel()
-	r := o.newRequest(promptLogin)
+	prompt := promptLogin
+	if o.asked.Scenario == contract.ScenarioStepUp {
+		if err := o.signInLower(ctx); err != nil {
+			return err
+		}
+		prompt = "" // it is the level that the session must fail by
+	}
+	r := o.newRequest(prompt)
 	back, err := o.signIn(ctx, r)
 	if err != nil {
 		return err
@@ -88,7 +95,7 @@ func (o *run) begin(ctx context.Context, r *request) (p *page, err error) {
 			_, err := codeOf(back, r, o.asked.target.Issuer)
 			return err
 		case back != nil:
-			return &failure.Error{Code: failure.LoginSession, Detail: "a session answered, although a new sign-in was asked for"}
+			return &failure.Error{Code: failure.LoginSession, Detail: "a session answered, although it must not"}
 		}
 		s.Got = "a page that waits for: " + printable(first.Stage)
 		p = first

@@ -22,13 +22,15 @@ type request struct {
 }
 
 // newRequest makes a request (OpenID Connect Core 1.0, 3.1.2.1; RFC 7636).
-func (o *run) newRequest(prompt string) *request {
+func (o *run) newRequest(prompt string) *request { return o.newRequestFor(prompt, o.asked.ACR) }
+
+func (o *run) newRequestFor(prompt, acrs string) *request {
 	r := &request{state: random(), nonce: random(), verifier: random(), began: o.r.now(), maxAge: o.asked.maxAge}
 	target := &o.asked.target
 	sum := sha256.Sum256([]byte(r.verifier))
 	values := url.Values{
 		"response_type": {"code"}, "client_id": {target.ClientID}, "redirect_uri": {target.Redirect},
-		"scope": {strings.Join(target.Scopes, " ")}, "state": {r.state}, "nonce": {r.nonce}, "acr_values": {o.asked.ACR},
+		"scope": {strings.Join(target.Scopes, " ")}, "state": {r.state}, "nonce": {r.nonce}, "acr_values": {acrs},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 		"max_age": {strconv.Itoa(int(r.maxAge / time.Second))},
 	}
