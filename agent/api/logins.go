@@ -47,7 +47,7 @@ func (s *Server) getLogin(ctx context.Context, in *getLoginInput) (*loginOutput,
 	if err != nil {
 		return nil, err
 	}
-	l, owner, err := s.config.Logins.Login(ctx, in.ID)
+	l, owner, err := s.login(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *Server) getLogin(ctx context.Context, in *getLoginInput) (*loginOutput,
 		if err := s.awaitLogin(ctx, in.ID, wait); err != nil {
 			return nil, err
 		}
-		if l, owner, err = s.config.Logins.Login(ctx, in.ID); err != nil {
+		if l, owner, err = s.login(ctx, in.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -183,9 +183,17 @@ func (s *Server) reportLogin(ctx context.Context, in *reportLoginInput) (*report
 	return &reportOutput{ContentType: kind, Disposition: `attachment; filename="` + word(in.ID) + ending + `"`, Policy: reportPolicy, Body: body}, nil
 }
 
+func (s *Server) login(ctx context.Context, id string) (contract.Login, contract.Owner, error) {
+	l, owner, err := s.config.Logins.Login(ctx, id)
+	if failure.CodeOf(err) == failure.LoginUnknown {
+		err = refuse(failure.LoginUnknown, "path.id", "GET /v1/logins lists those there are")
+	}
+	return l, owner, err
+}
+
 // checkAsked refuses who has not asked for a login run.
 func (s *Server) checkAsked(ctx context.Context, id string) error {
-	l, owner, err := s.config.Logins.Login(ctx, id)
+	l, owner, err := s.login(ctx, id)
 	if err != nil {
 		return err
 	}

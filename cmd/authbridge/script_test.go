@@ -40,7 +40,8 @@ func TestMain(m *testing.M) {
 // and wait until it listens; halt stops what was started last, and so does the
 // end; daemon.log and mock.log are their logs. (stop is a command of testscript
 // itself: it ends the story.) stdout-of NAME PATTERN looks at what one of them has
-// written, and mock-of-daemon finds the mock that the daemon runs.
+// written, mock-of-daemon finds the mock that the daemon runs, and elsewhere FILE
+// has an application sign in at it.
 func TestStories(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -73,6 +74,7 @@ func TestStories(t *testing.T) {
 			"halt":           halt,
 			"stdout-of":      stdoutOf,
 			"mock-of-daemon": mockOfDaemon,
+			"elsewhere":      signInElsewhere,
 		},
 	})
 }

@@ -8,6 +8,10 @@ import (
 	"authbridge/agent/contract"
 )
 
+// notReached is said of a step that an earlier one kept from being done, or that
+// a run of this mode has not.
+const notReached = "not reached"
+
 // stepNames is how wide the names of steps are.
 const stepNames = 20
 
@@ -38,7 +42,7 @@ func (s *stepView) show(steps []contract.LoginStep) {
 		case step.State == contract.StepFail:
 			s.failed = true
 			m = markOf(contract.Fail)
-		case step.State == contract.StepSkipped && s.failed:
+		case step.State == contract.StepSkipped && (s.failed || step.Got == notReached):
 			s.left++
 			continue
 		case step.State == contract.StepSkipped:
@@ -64,7 +68,7 @@ func (s *stepView) show(steps []contract.LoginStep) {
 
 // end says what came of a run, and how long it took.
 func (s *stepView) end(l contract.Login) {
-	if s.left > 0 {
+	if s.failed && s.left > 0 {
 		s.line("  %s", s.paint(faint, fmt.Sprintf("- %d more steps were not reached", s.left)))
 	}
 	m := markOfLogin(l.State)
