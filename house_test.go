@@ -200,7 +200,10 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 // text/template, so what counts is whether the linker kept its engine.
 func TestTheDaemonStaysSmall(t *testing.T) {
 	t.Parallel()
-	const limit = 16 << 20
+	// 16.5 MB before the mock service, 21.1 with it: go-webauthn and what its
+	// attestation formats need are 2 of it, JOSE, TOTP and the keyring's D-Bus
+	// most of the rest.
+	const limit = 22 << 20
 	binary := filepath.Join(t.TempDir(), "authbridge")
 	build := func(flags ...string) {
 		t.Helper()

@@ -101,7 +101,7 @@ func ceremonyEntries() []Entry {
 		},
 		{
 			Code: PINSourceBlocked, Title: "A PIN from the same place was refused before, and none was sent", Status: 409,
-			Remedy: "Put the PIN right where it comes from, then clear the block with `authbridge authenticators unblock`; no try was spent.",
+			Remedy: "Put the PIN right where it comes from, then clear the block with `authbridge authenticators unblock ID`; no try was spent.",
 		},
 		{
 			Code: PINTooFewTries, Title: "Too few PIN tries are left, and none was spent", Status: 409,
@@ -195,7 +195,7 @@ func ceremonyEntries() []Entry {
 		},
 		{
 			Code: SignNoCertificate, Title: "There is no usable certificate in that slot", Status: 409,
-			Remedy: "Choose a slot that `authbridge authenticators` shows with a certificate.",
+			Remedy: "Choose a slot that `authbridge authenticators certificates ID` shows.",
 			Spec:   "SP 800-73-4 part 1, table 3",
 		},
 		{

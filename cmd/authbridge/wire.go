@@ -328,7 +328,12 @@ var localParty = RelyingParty{ID: "localhost", Origins: []string{"http://localho
 
 // badParty says why a relying party cannot be on the list; empty if it can.
 func badParty(p RelyingParty) string {
-	if err := webauthn.ValidateParty(webauthn.Party(p)); err != nil {
+	err := webauthn.ValidateParty(webauthn.Party(p))
+	var bad *webauthn.Error
+	switch {
+	case errors.As(err, &bad):
+		return bad.Field + ": " + bad.Detail
+	case err != nil:
 		return err.Error()
 	}
 	return ""
