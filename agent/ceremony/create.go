@@ -25,6 +25,11 @@ func (s *station) create(a *act, w *work) (*contract.CeremonyResult, error) {
 	}
 	temporary := make.ResidentKey && !s.grant.Keep
 	want := fido.PermitMakeCredential
+	if len(make.Exclude) > 1 {
+		// A list that the key does not take at once is looked through by
+		// assertions.
+		want |= fido.PermitGetAssertion
+	}
 	looks := make.ResidentKey && s.grant.Authenticator.Origin == contract.Physical && manages(u.info)
 	if looks {
 		want |= fido.PermitCredentialManagement
