@@ -134,15 +134,17 @@ type Login struct {
 	AAL      int       `json:"aal" doc:"the least level that acr admits"`
 	User     string    `json:"user,omitempty" doc:"who signs in; masked without the right identity"`
 	// Authenticator is absent until there is a lease.
-	Authenticator string    `json:"authenticator,omitempty"`
-	Name          string    `json:"name,omitempty" doc:"of the authenticator"`
-	Kind          Kind      `json:"kind,omitempty"`
-	Origin        Origin    `json:"origin,omitempty" enum:"physical,virtual" doc:"of the authenticator: what rests on a virtual one proves nothing of a real target"`
-	DrivenBy      string    `json:"driven_by" enum:"bridge,browser,application"`
-	Lease         string    `json:"lease,omitempty"`
-	Holder        string    `json:"holder" doc:"who asked for it: token ci, user 1000"`
-	Purpose       string    `json:"purpose,omitempty"`
-	StartedAt     time.Time `json:"started_at"`
+	Authenticator string `json:"authenticator,omitempty"`
+	Name          string `json:"name,omitempty" doc:"of the authenticator"`
+	Kind          Kind   `json:"kind,omitempty"`
+	Origin        Origin `json:"origin,omitempty" enum:"physical,virtual" doc:"of the authenticator: what rests on a virtual one proves nothing of a real target"`
+	DrivenBy      string `json:"driven_by" enum:"bridge,browser,application"`
+	Lease         string `json:"lease,omitempty"`
+	// Open is the owner's alone, and not in events.
+	Open      string    `json:"open,omitempty" doc:"the address that the client opens in the user's browser, while the run waits for it; the owner of the run alone sees it"`
+	Holder    string    `json:"holder" doc:"who asked for it: token ci, user 1000"`
+	Purpose   string    `json:"purpose,omitempty"`
+	StartedAt time.Time `json:"started_at"`
 	// GrantedAt is when the lease was there.
 	GrantedAt time.Time `json:"granted_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`

@@ -103,14 +103,21 @@ func (a *asked) examineMode() error {
 		return nil
 	case contract.DriveHeadless:
 	case contract.DriveBrowser:
-		return &failure.Error{Code: failure.LoginMode, Field: "body.mode", Detail: "allowed: headless, tokens"}
+		switch {
+		case a.Scenario != contract.ScenarioSignIn:
+			return bad("body.scenario", "allowed for mode browser: sign-in")
+		case a.Target == cis2.PROD:
+			return &failure.Error{Code: failure.LoginMode, Field: "body.mode", Detail: "in live use nobody's sign-in is driven; allowed: tokens"}
+		case !a.target.Native || callback(a.target.Redirect) == nil:
+			return &failure.Error{Code: failure.LoginMode, Field: "body.mode", Detail: "a loopback redirect is for clients registered as native; allowed: tokens"}
+		}
 	default:
-		return bad("body.mode", "allowed: headless, tokens")
+		return bad("body.mode", "allowed: headless, browser, tokens")
 	}
 	switch {
 	case a.Tokens != nil:
 		return bad("body.tokens", "allowed for mode tokens only")
-	case !a.target.Headless:
+	case !a.target.Headless && a.Mode == contract.DriveHeadless:
 		return &failure.Error{Code: failure.LoginMode, Field: "body.mode", Detail: a.Target + " is not signed in to by the bridge; allowed: tokens"}
 	case a.target.ClientID == "" || a.target.Redirect == "":
 		return &failure.Error{Code: failure.LoginTarget, Field: "body.target", Detail: "no client is configured for " + a.Target}

@@ -55,7 +55,10 @@ func newRun(r *Runner, by lease.Caller, a asked) *run {
 			HTML: "/v1/logins/" + one.id + "/report?format=html",
 		},
 	}
-	if a.Mode == contract.DriveTokens {
+	switch a.Mode {
+	case contract.DriveBrowser:
+		one.state.DrivenBy = "browser"
+	case contract.DriveTokens:
 		one.state.DrivenBy = "application"
 		if a.Tokens.ClientID != "" {
 			one.state.ClientID = a.Tokens.ClientID
@@ -93,8 +96,11 @@ func (o *run) run() {
 }
 
 func (o *run) play() error {
-	if o.asked.Mode == contract.DriveTokens {
+	switch o.asked.Mode {
+	case contract.DriveTokens:
 		return o.verify(o.ctx)
+	case contract.DriveBrowser:
+		return o.browse(o.ctx)
 	}
 	return o.act(o.ctx)
 }
@@ -165,6 +171,7 @@ func (o *run) record(steps ...contract.LoginStep) {
 func (o *run) write(l contract.Login) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), writeTime)
 	defer cancel()
+	l.Open = "" // it is good for this daemon only
 	if err := o.r.config.Store.PutLogin(ctx, store.Login{Login: l, Owner: o.by.Owner}); err != nil {
 		o.r.config.Log.WithField("login", o.id).WithError(err).Error("a login run is not written")
 	}
@@ -194,7 +201,7 @@ func (o *run) why(ctx context.Context) *failure.Error {
 // finish ends the run: on the disk first, then for all who wait.
 func (o *run) finish(err error) {
 	l := o.snapshot()
-	l.EndedAt = o.r.now()
+	l.EndedAt, l.Open = o.r.now(), ""
 	l.State = contract.LoginPassed
 	i := slices.IndexFunc(l.Steps, func(s contract.LoginStep) bool { return s.State == contract.StepFail })
 	switch {
@@ -259,7 +266,7 @@ func told(l contract.Login, step *contract.LoginStep) contract.Event {
 		text, at = l.ID+": "+step.Name+": "+string(step.State), step.At
 		l.Steps = append(l.Steps, *step)
 	}
-	l.User = masked(l.User)
+	l.User, l.Open = masked(l.User), ""
 	return contract.Event{Type: contract.LoginChanged, At: at, Subject: l.ID, Text: text, Login: &l}
 }
 

@@ -75,8 +75,9 @@ type Party func(Tokens, Expectation) []contract.LoginStep
 type Target struct {
 	Name   string
 	Issuer string // byte for byte
-	// ClientID, Client, Redirect and Scopes are those of the registration. The
-	// redirect address is never fetched: the answer is read from it.
+	// ClientID, Client, Redirect and Scopes are those of the registration.
+	// Headless, the redirect address is never fetched: the answer is read from
+	// it.
 	ClientID string
 	Client   ClientAuth
 	Redirect string
@@ -84,6 +85,11 @@ type Target struct {
 	// Headless is whether the sign-in page may be walked by the bridge: the
 	// mock's own.
 	Headless bool
+	// Native is whether the client is registered as one that handles a callback
+	// on the loopback address itself (CIS2: NATIVE). Then a browser may drive a
+	// login, and Redirect is where the run listens for it: http, a loopback
+	// host and a port.
+	Native bool
 	// User is who signs in with a key where a request names nobody.
 	User string
 	// MaxAge is how old a sign-in may be; 0: 5 minutes.

@@ -99,6 +99,7 @@ type world struct {
 
 	mu     sync.Mutex
 	events []contract.Event
+	more   chan struct{} // closed at the next event
 }
 
 // knows is the mock as the daemon's composition has it.
@@ -252,6 +253,20 @@ func (w *world) tell(events ...contract.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events = append(w.events, events...)
+	if w.more != nil {
+		close(w.more)
+		w.more = nil
+	}
+}
+
+// next is closed at the next event.
+func (w *world) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.more == nil {
+		w.more = make(chan struct{})
+	}
+	return w.more
 }
 
 // soon is a context for what should happen at once, on a machine that is busy.

@@ -1,0 +1,121 @@
+package login
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
+)
+
+// callback is a redirect address on which a run can listen: http, a loopback
+// host, a port (RFC 8252, 7.3). Nil for any other.
+func callback(redirect string) *url.URL {
+	u, err := url.Parse(redirect)
+	if err != nil || u.Scheme != "http" || !loopback(u.Hostname()) || u.Port() == "" || u.User != nil || u.Fragment != "" {
+		return nil
+	}
+	return u
+}
+
+// browse is a login that a browser of the user's drives: the lease reserves the
+// authenticator, with which the bridge does nothing, and the run listens for
+// the browser to come back.
+func (o *run) browse(ctx context.Context) error {
+	if err := o.preflight(ctx); err != nil {
+		return err
+	}
+	if err := o.meet(ctx); err != nil {
+		return err
+	}
+	if err := o.take(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := o.timed(ctx)
+	defer cancel()
+	if _, err := o.user(); err != nil && o.held.authenticator.Kind == contract.Smartcard {
+		return err
+	}
+	r := o.newRequest(promptLogin)
+	var back *url.URL
+	err := o.step(ctx, "browser", "the browser sent back to the redirect address", func(ctx context.Context, s *contract.LoginStep) (err error) {
+		if back, err = o.awaitBrowser(ctx, r); err == nil {
+			s.Got = "sent back"
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	want := o.expect(r)
+	o.letGo()
+	t, err := o.redeem(ctx, back, r)
+	if err != nil {
+		return err
+	}
+	defer t.wipe()
+	o.judge(ctx, t, want)
+	return nil
+}
+
+const (
+	browserHeader = 5 * time.Second
+	browserBye    = 2 * time.Second
+)
+
+// awaitBrowser listens on the redirect address until a browser comes with the
+// state of the request. Whoever comes without it learns nothing.
+func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
+	at := callback(o.asked.target.Redirect)
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", at.Host)
+	if err != nil {
+		return nil, &failure.Error{Code: failure.PortTaken, Detail: "the redirect address: " + at.Host, Err: err}
+	}
+	came := make(chan *url.URL, 1)
+	server := &http.Server{ReadHeaderTimeout: browserHeader, MaxHeaderBytes: 32 << 10, Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		if q.Method != http.MethodGet || q.Host != at.Host || q.URL.Path != at.Path ||
+			subtle.ConstantTimeCompare([]byte(q.URL.Query().Get("state")), []byte(r.state)) != 1 {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte("There is nothing here.\n"))
+			return
+		}
+		select {
+		case came <- at.ResolveReference(&url.URL{Path: at.Path, RawQuery: q.URL.RawQuery}):
+		default: // it came before
+		}
+		_, _ = w.Write([]byte("The login test goes on without this page. You can close it.\n"))
+	})}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	o.change(func(now *contract.Login) { now.Open = r.address })
+	defer func() {
+		o.change(func(now *contract.Login) { now.Open = "" })
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), browserBye)
+		defer cancel()
+		if server.Shutdown(end) != nil {
+			_ = server.Close()
+		}
+		<-served
+	}()
+	o.r.config.Tell(told(o.snapshot(), nil))
+	select {
+	case back := <-came:
+		return back, nil
+	case err := <-served:
+		served <- err
+		return nil, err
+	case <-ctx.Done():
+		return nil, errors.Join(&failure.Error{Code: failure.LoginTimeout, Detail: "no browser came back"}, ctx.Err())
+	}
+}
