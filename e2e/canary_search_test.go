@@ -132,7 +132,7 @@ func TestTheSearchFindsASecretInEveryForm(t *testing.T) {
 		places := map[string]string{
 			"plain": value, "padded": string(padded), "JSON": `{"pin":"` + value + `"}`, "wide": string(wide),
 			"hex": hex.EncodeToString(padded), "HEX": fmt.Sprintf("%X", padded), "an APDU": fmt.Sprintf("00 20 00 80 08 % X", padded),
-			"octets in Go": fmt.Sprint(padded), "hash": string(sum[:]), "pinHash": string(sum[:16]), "hash in hex": hex.EncodeToString(sum[:]),
+			"octets in Go": fmt.Sprintf("%d", padded), "hash": string(sum[:]), "pinHash": string(sum[:16]), "hash in hex": hex.EncodeToString(sum[:]),
 			"hash in JSON": base64.StdEncoding.EncodeToString(sum[:]), "pinHash in base64url": base64.RawURLEncoding.EncodeToString(sum[:16]),
 		}
 		for n := range 3 {
