@@ -211,7 +211,8 @@ func (s *Server) loginsFor(ctx context.Context) func(l contract.Login, owner con
 	r := scrubber(s.config.Inventory.View())
 	return func(l contract.Login, owner contract.Owner, known bool) contract.Login {
 		if !known || !by.Owns(owner) {
-			l.Issuer, l.ClientID, l.User, l.Summary, l.Steps, l.Problem = "", "", "", "", nil, nil
+			// Open is the way into somebody's sign-in.
+			l.Issuer, l.ClientID, l.User, l.Open, l.Summary, l.Steps, l.Problem = "", "", "", "", "", nil, nil
 		}
 		if !identity {
 			l = maskLogin(l, r)

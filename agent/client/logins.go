@@ -75,14 +75,17 @@ func (c *Client) LoginReport(ctx context.Context, id string, form contract.Login
 	return c.bytes(ctx, answerTime, http.MethodGet, in("/v1/logins/%s/report?", id)+url.Values{"format": {string(form)}}.Encode(), nil)
 }
 
-// LoginTold hears of a login run on the way. Both may be nil; neither may block
-// for long.
+// LoginTold hears of a login run on the way. Each may be nil; none may block for
+// long.
 type LoginTold struct {
 	// Run hears of each change; the steps are those that it has not heard of.
 	Run func(contract.Login)
 	// Ceremony hears of the run's ceremonies, with what they ask of a person,
 	// who may have to give the PIN (AnswerPIN).
 	Ceremony func(contract.Ceremony)
+	// Open hears of the address that is to be opened in the user's browser, once,
+	// where that drives the login. It is nobody else's to see.
+	Open func(address string)
 }
 
 // RunLogin follows a login run to its end, and wipes PIN and tokens in the
@@ -126,6 +129,7 @@ type followed struct {
 	asked  map[string]int // steps of each ceremony that were told
 	state  contract.LoginState
 	lease  string
+	opened bool
 }
 
 // stepKey tells steps apart: an event has the newest alone, a look all.
@@ -148,14 +152,30 @@ func (f *followed) event(ctx context.Context, e Event) error {
 		if err := f.hear(l); err != nil {
 			return err
 		}
+		f.open(l)
 		return f.look(ctx)
 	case e.Event == nil:
 	case e.Event.Login != nil && e.Event.Login.ID == f.id:
-		return f.hear(*e.Event.Login)
+		if err := f.hear(*e.Event.Login); err != nil || e.Event.Login.Mode != contract.DriveBrowser || f.opened {
+			return err
+		}
+		l, err := f.client.Login(ctx, f.id, 0) // no event has the address
+		if f.open(l); errors.Is(err, ErrNotReachable) {
+			err = nil
+		}
+		return err
 	case e.Event.Ceremony != nil && f.lease != "" && e.Event.Ceremony.Lease == f.lease && f.told.Ceremony != nil:
 		f.ceremony(*e.Event.Ceremony)
 	}
 	return nil
+}
+
+// open tells of the address once.
+func (f *followed) open(l contract.Login) {
+	if l.Open != "" && !f.opened && f.told.Open != nil {
+		f.opened = true
+		f.told.Open(l.Open)
+	}
 }
 
 // ceremony tells each state of a ceremony once.

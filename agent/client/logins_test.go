@@ -131,3 +131,31 @@ func TestSecretsOfALoginArriveAndAreWiped(t *testing.T) {
 		}
 	}
 }
+
+// TestTheAddressForTheBrowserIsToldOnce, though no event has it.
+func TestTheAddressForTheBrowserIsToldOnce(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	c := overSocket(t, s)
+	ask := atMock
+	ask.Mode = contract.DriveBrowser
+	var addresses []string
+	waits := false
+	over, err := c.RunLogin(t.Context(), ask, client.LoginTold{
+		Run: func(l contract.Login) {
+			if !waits {
+				waits = true
+				s.Logins.Step(l.ID, "lease")
+				s.Logins.Open(l.ID)
+			}
+		},
+		Open: func(address string) {
+			addresses = append(addresses, address)
+			list, _ := s.Logins.Logins(t.Context())
+			s.Logins.Step(list[0].ID, "browser")
+			s.Logins.Finish(list[0].ID, contract.LoginPassed)
+		},
+	})
+	if err != nil || over.State != contract.LoginPassed || !slices.Equal(addresses, []string{apitest.Opens}) {
+		t.Errorf("%+v, %v; told of %q", over, err, addresses)
+	}
+}

@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,6 +16,8 @@ import (
 const (
 	// SampleLogin is what StageLogin puts there.
 	SampleLogin = "login-sample"
+	// Opens is what a run has opened in a browser.
+	Opens = "http://localhost:9/authorize?state=secret"
 	// Judged is what a step of every login run says it got.
 	Judged = "the secret token as it must be"
 )
@@ -65,7 +68,7 @@ func (l *Logins) Stage(owner contract.Owner, user string) {
 
 func (l *Logins) add(id string, owner contract.Owner, request contract.LoginRequest) *ran {
 	r := &ran{owner: owner, over: make(chan struct{}), Login: contract.Login{
-		ID: id, State: contract.LoginRunning, Target: request.Target, Issuer: "http://localhost:9", ClientID: "sample", Mode: contract.DriveHeadless,
+		ID: id, State: contract.LoginRunning, Target: request.Target, Issuer: "http://localhost:9", ClientID: "sample", Mode: cmp.Or(request.Mode, contract.DriveHeadless),
 		Scenario: contract.ScenarioSignIn, ACR: "AAL3_ANY", AAL: 3, User: request.User, Holder: owner.Name, DrivenBy: "bridge", StartedAt: time.Now(),
 	}}
 	l.all = append(l.all, r)
@@ -83,8 +86,19 @@ func (l *Logins) Step(id, name string) {
 func (l *Logins) step(r *ran, name string) {
 	r.Steps = append(slices.Clone(r.Steps), contract.LoginStep{Name: name, State: contract.StepPass, Got: Judged + l.Careless, At: time.Now()})
 	now := r.Login
-	now.Steps = now.Steps[len(now.Steps)-1:]
+	now.Steps, now.Open = now.Steps[len(now.Steps)-1:], ""
 	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID + ": " + name, Login: &now})
+}
+
+// Open has a run wait for a browser.
+func (l *Logins) Open(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.find(id)
+	r.Login.Open = Opens
+	now := r.Login
+	now.Steps, now.Open = nil, ""
+	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID, Login: &now})
 }
 
 // Finish ends a run.
@@ -104,7 +118,7 @@ func (l *Logins) finish(r *ran, state contract.LoginState) {
 		r.Problem = &problem
 	}
 	now := r.Login
-	now.Steps = nil
+	now.Steps, now.Open = nil, ""
 	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID + " is " + string(state), Login: &now})
 	close(r.over)
 }
