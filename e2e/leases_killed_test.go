@@ -372,8 +372,13 @@ func (k *killing) next() {
 					k.t.Errorf("lease %d comes after lease %d", l.Fence, greatest)
 				}
 			}
-			// Another source: what was in flight may be right or wrong.
-			done, err := client.Begin(ctx, withPIN(k.request(l, "required"), fmt.Sprint("next ", k.round), vcard.DefaultPIN))
+			next := func() contract.CeremonyRequest { return withPIN(k.request(l, "required"), "", vcard.DefaultPIN) }
+			done, err := client.Begin(ctx, next())
+			if problemIn(done, err) == failure.PINSourceBlocked {
+				// What was in flight may be right or wrong: a person says.
+				report(k.t, "the block", k.admin.Unblock(ctx, id))
+				done, err = client.Begin(ctx, next())
+			}
 			if err != nil || done.State != contract.CeremonyDone {
 				k.t.Errorf("the next ceremony on %s: %v, %+v", id, err, done.Problem)
 			}

@@ -222,7 +222,7 @@ func (c *Conductor) open(ctx context.Context, tx *pcsc.Tx, o *opening) error {
 		floor = 0
 	}
 	err = c.pins.attempt(ctx, attempt{
-		authenticator: card, kind: contract.Smartcard, source: o.from, pin: o.pin,
+		authenticator: card, kind: contract.Smartcard, source: o.from, caller: o.w.caller(o.from), pin: o.pin,
 		tries: o.tries, floor: piv.Floor, override: o.override,
 	}, func(pin []byte) error {
 		if err := c.trace(ctx, o); err != nil {

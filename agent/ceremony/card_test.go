@@ -105,21 +105,26 @@ func TestACardThatOthersLeftVerifiedGetsNoPINAndSignsNothing(t *testing.T) {
 func TestAWrongPINIsSentOnceAndItsSourceBlocked(t *testing.T) {
 	t.Parallel()
 	d := newTable(t, elliptic)
-	if detail := d.refuses(d.request(wrongPIN), failure.PINRefused); detail != "SW 63C2, 2 tries left" {
+	with := func(secret, pin string) contract.CeremonyRequest {
+		r := d.request(pin)
+		r.PIN.Secret, r.Slot = secret, "9C" // which wants its PIN each time
+		return r
+	}
+	d.signs(with("blue", rightPIN))
+	if detail := d.refuses(with("", wrongPIN), failure.PINRefused); detail != "SW 63C2, 2 tries left" {
 		t.Errorf("it says %q", detail)
 	}
-	d.refuses(d.request(wrongPIN), failure.PINRefusedBefore)
-	d.refuses(d.request(rightPIN), failure.PINSourceBlocked)
-	other := d.request(rightPIN)
-	other.PIN.Secret = "blue"
-	if detail := d.refuses(other, failure.PINTooFewTries); detail != "2 tries left, and 2 are kept" {
+	d.refuses(with("", wrongPIN), failure.PINRefusedBefore)
+	d.refuses(with("", rightPIN), failure.PINSourceBlocked)
+	d.refuses(with("green", rightPIN), failure.PINSourceBlocked)
+	if detail := d.refuses(with("blue", rightPIN), failure.PINTooFewTries); detail != "2 tries left, and 2 are kept" {
 		t.Errorf("it says %q", detail)
 	}
-	d.holdsPINs(1)
-	other = d.request(rightPIN)
-	other.PIN.Secret, other.Override = "blue", true
-	d.signs(other)
 	d.holdsPINs(2)
+	other := with("blue", rightPIN)
+	other.Override = true
+	d.signs(other)
+	d.holdsPINs(3)
 	if d.told.of(t, contract.PINBlocked) != 1 || d.told.of(t, contract.PINOverridden) != 1 || len(d.c.Blocks()) != 0 {
 		t.Errorf("blocks: %v", d.c.Blocks())
 	}

@@ -276,6 +276,12 @@ func TestALeasesOwnTokenIsNoNewSource(t *testing.T) {
 		t.Errorf("blocks %v", blocks)
 	}
 	named := withPIN(creation(g), pin)
+	named.PIN.Secret = "blue-pin" // which anybody could think of
+	d.fails(token, named, contract.CeremonyFailed, failure.PINSourceBlocked)
+	if err := d.c.Unblock(soon(t), "key-blue"); err != nil {
+		t.Fatal(err)
+	}
+	named = withPIN(creation(g), pin)
 	named.PIN.Secret = "blue-pin"
 	d.does(token, named)
 }

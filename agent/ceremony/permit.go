@@ -118,7 +118,7 @@ func (u *keyUse) send(ctx context.Context, pin []byte, from Source, want fido.Pe
 	}
 	var token *fido.Token
 	err = u.s.c.pins.attempt(ctx, attempt{
-		authenticator: u.s.grant.Authenticator.ID, kind: contract.SecurityKey, source: from,
+		authenticator: u.s.grant.Authenticator.ID, kind: contract.SecurityKey, source: from, caller: u.w.caller(from),
 		pin: append([]byte(nil), pin...), tries: retries.PIN, floor: keyFloor, override: u.override(),
 	}, func(pin []byte) error {
 		var err error

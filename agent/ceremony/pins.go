@@ -44,7 +44,8 @@ type pinOwner struct {
 	users  int // who have the turn or wait for it
 	spent  int // how many tries may have been spent
 	blocks map[Source]contract.PINBlock
-	opened string // lease in which the right PIN was sent to a card
+	worked []Source // the last secrets of which a PIN was right
+	opened string   // lease in which the right PIN was sent to a card
 }
 
 // attempt is a PIN on its way to an authenticator.
@@ -52,13 +53,18 @@ type attempt struct {
 	authenticator string
 	kind          contract.Kind // whose PINs have another form: contract.Smartcard or any other
 	source        Source
-	pin           []byte
+	// caller is who names the source, where it is a secret: its requests are a
+	// source too. "" is any other source.
+	caller Source
+	pin    []byte
 	// tries are those left, as the authenticator told in the same transaction,
 	// or nil.
 	tries *int
 	// floor is how many are never spent; override spends them, for this attempt.
 	floor    int
 	override bool
+
+	wrote []Source // whose blocks were written for it
 }
 
 // errNotSent is for what a send fails with that has given no PIN to the
@@ -88,11 +94,13 @@ func newPINs(ctx context.Context, store Store, now func() time.Time, tell func(.
 // use any more, and is taken for none.
 //
 // The block of the source is written before the PIN is sent, so that who is
-// killed in between finds it there. It goes when the right PIN was seen, or when
-// the answer proves that none was compared. It stays after a refusal, and where
-// no answer came. A person's PIN has no block, not even meanwhile: a block of
-// all persons is what nobody would read, and the person who sees the daemon die
-// knows what a restarted one cannot.
+// killed in between finds it there. With that of a secret comes that of its
+// caller, who makes up the names: while it stands, nothing is sent from there
+// but under names under which a PIN was right before. They go when the right PIN
+// was seen, or when the answer proves that none was compared. They stay after a
+// refusal, and where no answer came. A person's PIN has no block, not even
+// meanwhile: a block of all persons is what nobody would read, and the person
+// who sees the daemon die knows what a restarted one cannot.
 func (p *pins) attempt(ctx context.Context, a attempt, send func(pin []byte) error) error {
 	defer clear(a.pin)
 	o, fresh, err := p.take(ctx, a.authenticator)
@@ -110,11 +118,11 @@ func (p *pins) attempt(ctx context.Context, a attempt, send func(pin []byte) err
 	if a.override && *a.tries <= a.floor {
 		p.say(contract.PINOverridden, a.authenticator, "a PIN from "+string(a.source)+" is sent with "+triesLeft(*a.tries)+", because that was asked for")
 	}
-	if err := p.putBlock(ctx, o, a); err != nil {
+	if err := p.putBlocks(ctx, o, &a); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
-		return errors.Join(err, p.dropBlock(ctx, o, a))
+		return errors.Join(err, p.dropBlocks(ctx, o, a))
 	}
 	return p.settle(ctx, o, a, hash, send(a.pin))
 }
@@ -144,11 +152,8 @@ func (p *pins) check(o *pinOwner, a attempt, hash pinHash, fresh bool) error {
 			return err
 		}
 	}
-	p.mu.Lock()
-	block, blocked := o.blocks[a.source]
-	p.mu.Unlock()
-	if blocked && a.source != Person {
-		return &failure.Error{Code: failure.PINSourceBlocked, Detail: string(a.source) + ", since " + block.At.UTC().Format(time.RFC3339)}
+	if err := p.blocked(o, a); err != nil {
+		return err
 	}
 	if err := mayTry(a.tries, a.floor, a.override); err != nil {
 		return err
@@ -180,17 +185,20 @@ func (p *pins) settle(ctx context.Context, o *pinOwner, a attempt, hash pinHash,
 	case err == nil:
 		o.refused.forget()
 		p.clearBlocks(ctx, o, a)
+		p.remember(o, a, true)
 		return nil
 	case refused(err):
 		p.spend(o)
 		o.refused.add(hash, wasRefused, a.source)
+		p.remember(o, a, false)
 		p.sayBlocked(a, "was refused")
 		return &failure.Error{Code: failure.PINRefused, Detail: refusalOf(err), Err: err}
 	case uncompared(err):
-		return errors.Join(err, p.dropBlock(ctx, o, a))
+		return errors.Join(err, p.dropBlocks(ctx, o, a))
 	}
 	p.spend(o)
 	o.refused.add(hash, wasUnanswered, a.source)
+	p.remember(o, a, false)
 	p.sayBlocked(a, "was sent and not answered")
 	return fmt.Errorf("%w: %w", errUnanswered, err)
 }

@@ -27,6 +27,15 @@ func requestSource(by, owner contract.Owner, secret string) Source {
 	return Source("requests of " + name)
 }
 
+// caller is who names the source, where that is a secret of the request.
+func (w *work) caller(from Source) Source {
+	p := w.request.PIN
+	if p == nil || p.Secret == "" || from != requestSource(w.by, w.grant.Owner, p.Secret) {
+		return ""
+	}
+	return requestSource(w.by, w.grant.Owner, "")
+}
+
 // answerSource tells a person's answer from a program's: a person is known by
 // an identity of the operating system, not by a token.
 func answerSource(by, owner contract.Owner) Source {

@@ -50,7 +50,8 @@ type PINSource struct {
 	// Value is the PIN itself. It is a byte string so that it can be wiped.
 	Value Secret `json:"value,omitempty" format:"password" maxLength:"128" doc:"the PIN"`
 	// Secret is the name under which the client keeps the PIN that it sends in
-	// Value; a refused one blocks that name, not all of the caller's requests.
+	// Value. A refused one blocks that name and the caller's requests, but not
+	// other names of theirs whose last PIN was right.
 	Secret string `json:"secret,omitempty" maxLength:"64" pattern:"^[A-Za-z0-9 ._:/#-]*$" doc:"the client's own name of the secret that the value was read from"`
 	// Ask asks a person, whatever is configured.
 	Ask bool `json:"ask,omitempty" doc:"ask the lease owner"`

@@ -47,8 +47,8 @@ func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contra
 }
 
 // pin is the PIN for one ceremony, which wipes it. That of a virtual
-// authenticator is known, and a source of its own: were it refused, nothing of
-// the caller's would be blocked.
+// authenticator is known, and a source of its own: once it was right, it stays of
+// use where another of the caller's is refused.
 func (o *run) pin() *contract.PINSource {
 	if given := o.asked.PIN; given != nil {
 		one := *given
