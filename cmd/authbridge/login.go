@@ -25,6 +25,7 @@ type loginFlags struct {
 	pin            pinFlags
 	report         string
 	scenario, kind string
+	browser        bool
 }
 
 func newLogin(f *flags) *cobra.Command {
@@ -45,6 +46,9 @@ interrupted.`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
+			if l.browser {
+				l.request.Mode = contract.DriveBrowser
+			}
 			if l.request.PIN, err = l.pin.source(c.Context(), c.InOrStdin()); err != nil {
 				return err
 			}
@@ -56,6 +60,7 @@ interrupted.`,
 	c.Flags().StringVar(&l.request.Authenticator, "authenticator", "", "only the one with this id")
 	c.Flags().StringVar((*string)(&l.request.Origin), "origin-of", "", "physical or virtual (default: virtual for the mock, else physical)")
 	c.Flags().DurationVar(&l.wait, "wait", 0, "wait for an authenticator, at most this long (up to 10m; default 1m)")
+	c.Flags().BoolVar(&l.browser, "browser", false, "sign in with your own browser: the address to open is written, and the authenticator is kept for it")
 	l.pin.register(c)
 	c.AddCommand(newLoginVerify(f), newLoginList(f), newLoginReport(f))
 	return c
@@ -113,6 +118,8 @@ func (l *loginFlags) run(c *cobra.Command, f *flags) error {
 			s.show(now.Steps)
 		},
 		Ceremony: func(now contract.Ceremony) { a.hear(ctx, now) },
+		// Not wrapped, so that it can be clicked on and copied.
+		Open: func(address string) { a.screen.line("→ Open in your browser and sign in:\n  %s", address) },
 	})
 	cause := context.Cause(ctx)
 	switch {

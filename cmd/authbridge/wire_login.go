@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"net"
 	"slices"
 	"time"
 
@@ -23,9 +24,6 @@ const (
 	// runsID is the client that login runs are at the daemon's own mock. Its
 	// secret is made anew at each start, and nobody else needs it.
 	runsID = "authbridge-login"
-	// runsRedirect is where its users are sent back to. Nothing listens there:
-	// the runs read the answer from the address, and never ask for it.
-	runsRedirect = "http://127.0.0.1:1/login-run"
 	// leavingRuns is what login runs have to end in when the daemon does. It is
 	// before leavingTime: they give their leases back first.
 	leavingRuns = 2 * time.Second
@@ -77,15 +75,27 @@ func (m *mock) target() login.Target {
 	usual := slices.IndexFunc(users, func(u cis2.User) bool { return u.AAL == 3 && len(u.Roles) == 1 })
 	return login.Target{
 		Name: cis2.Mock, Issuer: m.Issuer, ClientID: runsID, Client: login.ClientAuth{Secret: []byte(m.runsSecret)},
-		Redirect: runsRedirect, Scopes: runsScopes, Headless: true, User: users[usual].UUID,
+		Redirect: m.runsRedirect(), Scopes: runsScopes, Headless: true, Native: true, User: users[usual].UUID,
 	}
 }
 
+// runsRedirect is where the users of login runs are sent back to. Only while a
+// browser drives one something listens there: headless, the run reads the answer
+// from the address. It is the next port but one after the mock's, since the demo
+// has the next.
+func (m *mock) runsRedirect() string {
+	at := net.JoinHostPort("127.0.0.1", m.port)
+	for range 2 {
+		at = net.JoinHostPort("127.0.0.1", portAfter(at))
+	}
+	return "http://" + at + "/login-run"
+}
+
 // runsClient is the application that login runs are.
-func runsClient(secret string) mockcis2.Client {
+func runsClient(secret, redirect string) mockcis2.Client {
 	return mockcis2.Client{
 		Registration: cis2.Registration{
-			Environment: cis2.Mock, ClientID: runsID, Name: "Login test", Pattern: cis2.ClientSecret, Native: true, Redirects: []string{runsRedirect},
+			Environment: cis2.Mock, ClientID: runsID, Name: "Login test", Pattern: cis2.ClientSecret, Native: true, Redirects: []string{redirect},
 		},
 		Secret: secret,
 	}

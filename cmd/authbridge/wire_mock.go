@@ -48,6 +48,7 @@ type mock struct {
 	MockAddress
 	listeners  []net.Listener
 	server     func() (*mockcis2.Server, error)
+	port       string
 	runsSecret string // of the client that login runs are; empty: there is none
 }
 
@@ -60,10 +61,6 @@ func openMock(o mockOrder) (*mock, error) {
 	}
 	folder := filepath.Join(o.state, "mock")
 	var m mock
-	if o.runs {
-		m.runsSecret = newRunsSecret()
-		config.Clients = append(config.Clients, runsClient(m.runsSecret))
-	}
 	scheme := "http"
 	var secured *tls.Config
 	if o.tls {
@@ -81,6 +78,11 @@ func openMock(o mockOrder) (*mock, error) {
 			l = tls.NewListener(l, secured)
 		}
 		m.listeners = append(m.listeners, l)
+	}
+	m.port = port
+	if o.runs {
+		m.runsSecret = newRunsSecret()
+		config.Clients = append(config.Clients, runsClient(m.runsSecret, m.runsRedirect()))
 	}
 	m.URL = scheme + "://localhost:" + port
 	m.Issuer = m.URL + cis2.RealmPath
