@@ -32,7 +32,7 @@ type owner struct {
 
 	events  []contract.Event // not shown yet
 	listed  bool             // the list is as it was shown
-	answers []func()         // due once the events are shown
+	answers []func()         // due once the list and the events are shown
 	forget  []string         // ids of leases that the store could not forget yet
 }
 
@@ -200,12 +200,14 @@ func (o *owner) places() {
 		} else {
 			o.index.put(e)
 		}
-		if e.caller != nil {
-			select {
-			case <-e.caller.place: // one that is out of date
-			default:
-			}
-			e.caller.place <- e.lease
+		if c, place := e.caller, e.lease; c != nil {
+			o.answers = append(o.answers, func() {
+				select {
+				case <-c.place: // one that is out of date
+				default:
+				}
+				c.place <- place
+			})
 		}
 	}
 }
