@@ -105,8 +105,7 @@ type Session interface {
 	Info(ctx context.Context) (*Info, error)
 	// Retries asks how many tries are left; it costs none.
 	Retries(ctx context.Context) (*Retries, error)
-	// PINToken sends a PIN, once, and wipes it. It is UTF-8 in Normalization
-	// Form C (CTAP 2.1, 6.5.1). A wrong one is a StatusError of
+	// PINToken sends a PIN, once, and wipes it. It is UTF-8, in any form. A wrong one is a StatusError of
 	// CTAP2_ERR_PIN_INVALID, PIN_BLOCKED or PIN_AUTH_BLOCKED, even where ctx
 	// ended meanwhile. None was compared where it fails with ErrNoPIN,
 	// ErrUnsupported or ErrInUse; where no answer came (ErrMute, ErrGone,

@@ -6,19 +6,21 @@ import (
 	"crypto/ecdh"
 	"crypto/sha256"
 	"fmt"
-	"unicode/utf8"
 )
 
-// PINToken implements [Session]. It wipes the PIN whatever happens. The key's
+// PINToken implements [Session]. It sends the PIN as [NormalPIN] has it, and
+// wipes it whatever happens. The key's
 // first PIN/UV auth protocol is used, and permissions where it knows them
 // (option pinUvAuthToken); the tokens of an older key are good for all.
 func (k *Key) PINToken(ctx context.Context, pin []byte, want Permissions, rpID string) (*Token, error) {
 	defer clear(pin)
-	if utf8.RuneCount(pin) < 4 || len(pin) > 63 || !utf8.Valid(pin) {
-		return nil, ErrNoPIN
+	normal, err := NormalPIN(pin)
+	if err != nil {
+		return nil, err
 	}
+	defer clear(normal)
 	var token *Token
-	err := k.ceremony(ctx, func(ctx context.Context, c *channel, info *Info) error {
+	err = k.ceremony(ctx, func(ctx context.Context, c *channel, info *Info) error {
 		switch set := info.Option("clientPin"); {
 		case set == nil:
 			return fmt.Errorf("%w: clientPin", ErrUnsupported)
@@ -32,7 +34,7 @@ func (k *Key) PINToken(ctx context.Context, pin []byte, want Permissions, rpID s
 		}
 		var err error
 		token, err = c.token(ctx, info, want, func(a *agreement) ([]byte, error) {
-			sum := sha256.Sum256(pin)
+			sum := sha256.Sum256(normal)
 			defer clear(sum[:])
 			var err error
 			if request.pinHashEnc, err = a.encrypt(sum[:16]); err != nil {

@@ -3,7 +3,10 @@ package fido_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
+
+	"golang.org/x/text/unicode/norm"
 
 	"authbridge/fido"
 	"authbridge/fido/vkey"
@@ -107,7 +110,7 @@ func TestAPINThatCanBeNoneIsNotSent(t *testing.T) {
 	t.Parallel()
 	v := newKey(t, vkey.Config{PIN: []byte("1234")})
 	k := openKey(t, busOf(t, v))
-	for _, p := range []string{"", "123", "ééé", "12\xff45", string(bytes.Repeat([]byte("1"), 64))} {
+	for _, p := range []string{"", "123", "ééé", "e\u0301e\u0301e\u0301", "12\xff45", "1234\x00", string(bytes.Repeat([]byte("1"), 64))} {
 		pin := []byte(p)
 		if _, err := k.PINToken(t.Context(), pin, fido.PermitGetAssertion, rp); !errors.Is(err, fido.ErrNoPIN) {
 			t.Errorf("%q: %v", p, err)
@@ -125,6 +128,33 @@ func TestAPINThatCanBeNoneIsNotSent(t *testing.T) {
 	}
 	if n := v.Stats().PINTries; n != 0 {
 		t.Errorf("%d PINs were sent", n)
+	}
+}
+
+// A key has the hash of one form of a PIN; keyboards and files have others (CTAP
+// 2.1, 6.5.1). How long it may be is said of that form.
+func TestAPINIsSentInNormalizationFormC(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ kept, typed string }{
+		"composed":         {"p\u00e4ss", "p\u00e4ss"},
+		"decomposed":       {"p\u00e4ss", "pa\u0308ss"},
+		"no longer whole":  {"\u0958\u0958", "\u0958\u0958"}, // which form C takes apart
+		"longest":          {strings.Repeat("\u00e9", 31), strings.Repeat("e\u0301", 31)},
+		"another ordering": {"a\u0323\u0302bcd", "a\u0302\u0323bcd"},
+	} {
+		v := newKey(t, vkey.Config{PIN: norm.NFC.Bytes([]byte(c.kept))})
+		typed := []byte(c.typed)
+		if _, err := openKey(t, busOf(t, v)).PINToken(t.Context(), typed, fido.PermitGetAssertion, rp); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Equal(typed, make([]byte, len(typed))) {
+			t.Errorf("%s: the PIN was left behind", name)
+		}
+	}
+	given := []byte("1234")
+	normal, err := fido.NormalPIN(given)
+	if clear(given); err != nil || string(normal) != "1234" {
+		t.Errorf("%q, %v: no copy", normal, err)
 	}
 }
 

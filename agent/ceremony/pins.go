@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
@@ -108,6 +107,13 @@ func (p *pins) attempt(ctx context.Context, a attempt, send func(pin []byte) err
 		return err
 	}
 	defer p.give(a.authenticator, o)
+	if a.kind != contract.Smartcard {
+		// A key knows one form of it, and so does what is remembered of it.
+		if normal, err := fido.NormalPIN(a.pin); err == nil {
+			a.pin = normal
+			defer clear(normal)
+		}
+	}
 	hash := p.hash(a.authenticator, a.pin)
 	if err := p.check(o, a, hash, fresh); err != nil {
 		if before, _ := o.refused.find(hash); before == wasRefused && failure.CodeOf(err) == failure.PINRefusedBefore {
@@ -272,23 +278,14 @@ func triesLeft(n int) string {
 	return fmt.Sprintf("%d tries left", n)
 }
 
-// Lengths of a key's PIN (CTAP 2.1, 6.5.1).
-const (
-	keyPINLeast = 4  // code points
-	keyPINMost  = 63 // octets of UTF-8
-)
-
-var errKeyPIN = fmt.Errorf("a key's PIN has %d characters at least and %d octets at most", keyPINLeast, keyPINMost)
-
 // pinForm says why there can be no such PIN.
 func pinForm(kind contract.Kind, pin []byte) error {
 	if kind == contract.Smartcard {
 		return piv.CheckPIN(pin)
 	}
-	if len(pin) > keyPINMost || utf8.RuneCount(pin) < keyPINLeast || !utf8.Valid(pin) || pin[len(pin)-1] == 0 {
-		return errKeyPIN
-	}
-	return nil
+	normal, err := fido.NormalPIN(pin)
+	clear(normal)
+	return err
 }
 
 // blocks lists the blocks, by authenticator and source.

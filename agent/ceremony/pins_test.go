@@ -462,6 +462,24 @@ func TestAPINThatMayNotBeSentIsNot(t *testing.T) {
 	}
 }
 
+// A key compares one form of a PIN, and so does who remembers it.
+func TestARefusedPINIsKnownInEveryForm(t *testing.T) {
+	t.Parallel()
+	p, _ := begun(t, &ledger{})
+	of := func(source Source, pin string) attempt {
+		a := of(source, pin)
+		a.kind, a.tries = contract.SecurityKey, new(8)
+		return a
+	}
+	wants(t, try(t, p, of("secret a", "p\u00e4ss"), (&sends{err: cardRefuses}).send), failure.PINRefused)
+	var s sends
+	wants(t, try(t, p, of("secret b", "pa\u0308ss"), s.send), failure.PINRefusedBefore)
+	wants(t, try(t, p, of("secret c", "e\u0301e\u0301"), s.send), failure.PINFormat)
+	if s.n != 0 {
+		t.Errorf("sent %d times", s.n)
+	}
+}
+
 // What somebody else entered and was refused is found out by nobody for nothing:
 // who is blocked, or would find too few tries, hears the same for a right guess.
 func TestWhatOthersEnteredIsNotGuessedForNothing(t *testing.T) {
