@@ -408,11 +408,18 @@ func TestWhatCannotBeDeletedAfterARestartIsTold(t *testing.T) {
 	d.store.traces = before
 	d.start()
 	d.open(g)
+	d.stop() // has nobody to tell
+	if traces, _ := d.store.Traces(t.Context(), "l1"); len(traces) != 1 {
+		t.Errorf("traces %+v", traces)
+	}
+	d.start()
+	d.open(g)
 	remarks := d.close(g)
 	if len(remarks) != 1 || !strings.Contains(remarks[0], "may still hold") || !strings.Contains(remarks[0], "localhost") {
 		t.Errorf("remarks %q", remarks)
 	}
-	if traces, _ := d.store.Traces(t.Context(), "l1"); len(traces) != 1 {
+	// And it is told once.
+	if traces, _ := d.store.Traces(t.Context(), "l1"); len(traces) != 0 {
 		t.Errorf("traces %+v", traces)
 	}
 }

@@ -24,6 +24,7 @@ func (s *station) leaveKey(ctx context.Context) (remarks []string, err error) {
 	}
 	s.used = true
 	deleted, err := s.deleteMade(ctx, traces)
+	s.stays = err != nil
 	if err != nil {
 		s.c.config.Log.WithField("lease", s.grant.Lease).WithError(err).Warn("discoverable credentials stay in a key")
 		return []string{fmt.Sprintf(

@@ -23,6 +23,7 @@ type station struct {
 	acts    chan *act     // holds the next one
 	done    chan struct{} // closed once the authenticator is left
 	remarks []string      // of leaving it; read after done
+	stays   bool          // something does that was to be undone; read after done
 
 	busy    *act // under Conductor.mu
 	closing bool // under Conductor.mu
@@ -126,9 +127,22 @@ func (c *Conductor) Close(ctx context.Context, id string, why contract.LeaseEnd)
 	defer cancel()
 	select {
 	case <-s.done:
+		if s.stays {
+			s.forget()
+		}
 		return s.remarks
 	case <-ctx.Done():
 		return []string{s.grant.Authenticator.Name + " is not left yet: it does not answer"}
+	}
+}
+
+// forget forgets what the lease left for good, once that is told: there is
+// nobody any more to undo it.
+func (s *station) forget() {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTime)
+	defer cancel()
+	if err := s.c.store.DeleteTraces(ctx, s.grant.Lease); err != nil {
+		s.c.config.Log.WithField("lease", s.grant.Lease).WithError(err).Warn("the traces of a lease that is over stay")
 	}
 }
 
@@ -187,6 +201,7 @@ func (s *station) leave() {
 	}
 	remarks, err := leave(ctx)
 	if err != nil {
+		s.stays = true
 		e := codeOr(err, failure.Internal, "")
 		text := s.grant.Authenticator.Name + " could not be left as it was found"
 		if entry, ok := failure.Lookup(e.Code); ok {
