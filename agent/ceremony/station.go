@@ -23,7 +23,7 @@ type station struct {
 	acts    chan *act     // holds the next one
 	done    chan struct{} // closed once the authenticator is left
 	remarks []string      // of leaving it; read after done
-	stays   bool          // something does that was to be undone; read after done
+	stays   bool          // what was to be deleted from a key; read after done
 
 	busy    *act // under Conductor.mu
 	closing bool // under Conductor.mu
@@ -201,7 +201,6 @@ func (s *station) leave() {
 	}
 	remarks, err := leave(ctx)
 	if err != nil {
-		s.stays = true
 		e := codeOr(err, failure.Internal, "")
 		text := s.grant.Authenticator.Name + " could not be left as it was found"
 		if entry, ok := failure.Lookup(e.Code); ok {
