@@ -43,7 +43,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.75
 dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-th{color:var(--dim);font-weight:600}td:last-child,th:last-child{text-align:right}td:last-child,th,.pass,.fail,.skipped{white-space:nowrap}
+th{color:var(--dim);font-weight:600}td:last-child,th:last-child{text-align:right}td:first-child,td:last-child,th,.pass,.fail,.skipped{white-space:nowrap}
 .pass,.passed{color:var(--good);font-weight:600}.fail,.failed,.aborted{color:var(--bad);font-weight:600}.skipped{color:var(--dim)}
 .note{color:var(--dim)}.virtual{border:1px solid var(--line);border-left-width:.4rem;padding:.4rem .8rem}
 @media(max-width:40rem){thead{position:absolute;clip-path:inset(50%)}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
