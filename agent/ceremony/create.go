@@ -34,12 +34,13 @@ func (s *station) create(a *act, w *work) (*contract.CeremonyResult, error) {
 	if looks {
 		want |= fido.PermitCredentialManagement
 	}
-	token, uv, err := u.permit(creationAsk(a.creation, make.ResidentKey, temporary, w.request.PIN != nil), want, a.creation.RPID)
+	ask := creationAsk(a.creation, make.ResidentKey, temporary || looks && !u.info.Has("pinUvAuthToken"), w.request.PIN != nil)
+	token, uv, err := u.permit(ask, want, a.creation.RPID)
 	if err != nil {
 		return nil, err
 	}
 	defer token.Forget()
-	if looks && token != nil {
+	if looks {
 		if err := u.unknownAccount(token, a.creation); err != nil {
 			return nil, err
 		}
@@ -58,10 +59,11 @@ func (s *station) create(a *act, w *work) (*contract.CeremonyResult, error) {
 }
 
 // creationAsk is what a creation asks of a key's user verification. A PIN goes
-// before the key's own where the credential is to be deleted again: that needs
-// another token, and so would another finger.
-func creationAsk(c *webauthn.Creation, discoverable, temporary, pin bool) uvAsk {
-	return uvAsk{requirement: c.UV, create: true, discoverable: discoverable, pin: pin || temporary}
+// before the key's own where that gives no token to look with, or where the
+// credential is to be deleted again: that needs another token, and so would
+// another finger.
+func creationAsk(c *webauthn.Creation, discoverable, token, pin bool) uvAsk {
+	return uvAsk{requirement: c.UV, create: true, discoverable: discoverable, pin: pin || token}
 }
 
 // making is what the key is asked for, of what it can do.
@@ -117,8 +119,12 @@ func (u *keyUse) discoverable(wish webauthn.Requirement) (bool, error) {
 // by CTAP 2.1, or by its prototype, which many keys have.
 func manages(info *fido.Info) bool { return info.Has("credMgmt") || info.Has("credentialMgmtPreview") }
 
-// unknownAccount refuses what would overwrite a credential that is in a key.
+// unknownAccount refuses what would overwrite a credential that is in a key, or
+// what might: without a token a key does not tell.
 func (u *keyUse) unknownAccount(token *fido.Token, c *webauthn.Creation) error {
+	if token == nil {
+		return unable("without a PIN the key does not tell whether it holds a credential of this account already")
+	}
 	stored, err := u.key.Stored(u.a.ctx, token, c.RPID)
 	if err != nil {
 		return keyFailure(err)

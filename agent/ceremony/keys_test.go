@@ -441,6 +441,24 @@ func TestAPhysicalKeyKeepsNothingUnlessAskedTo(t *testing.T) {
 	}
 }
 
+// TestAPhysicalKeyThatDoesNotTellKeepsNothing: it might overwrite a credential.
+func TestAPhysicalKeyThatDoesNotTellKeepsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, vkey.Config{Faults: []vkey.Fault{{Name: vkey.NoPIN}}})
+	discoverable := `"authenticatorSelection":{"residentKey":"required","userVerification":"discouraged"}`
+	g := d.grant("l1", ci)
+	g.Keep = true
+	d.open(g)
+	d.does(ci, creation(g, discoverable)) // a virtual one is nobody's
+	d.close(g)
+	d.origin = contract.Physical
+	g = d.grant("l2", ci)
+	g.Keep = true
+	d.open(g)
+	d.fails(ci, creation(g, discoverable), contract.CeremonyFailed, failure.WebAuthnUnable)
+	d.does(ci, creation(g, noUV))
+}
+
 func TestAVirtualKeyKeepsWhatIsPreferred(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, vkey.Config{})

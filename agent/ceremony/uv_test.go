@@ -94,10 +94,10 @@ func TestWhatIsToBeDeletedIsMadeWithAPIN(t *testing.T) {
 	t.Parallel()
 	c := &webauthn.Creation{UV: webauthn.Preferred}
 	for _, row := range []struct {
-		temporary, pin bool
-		want           uvWay
+		token, pin bool
+		want       uvWay
 	}{{false, false, uvOwn}, {true, false, uvPIN}, {false, true, uvPIN}} {
-		ask := creationAsk(c, true, row.temporary, row.pin)
+		ask := creationAsk(c, true, row.token, row.pin)
 		if got, err := planUV(getInfo("clientPin uv pinUvAuthToken"), ask); err != nil || got != row.want || !ask.create || !ask.discoverable {
 			t.Errorf("%+v: %d, %v, %+v", row, got, err, ask)
 		}
