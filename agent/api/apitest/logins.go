@@ -95,7 +95,7 @@ func (l *Logins) Open(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.find(id)
-	r.Login.Open = Opens
+	r.Open = Opens
 	now := r.Login
 	now.Steps, now.Open = nil, ""
 	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID, Login: &now})
