@@ -23,7 +23,8 @@ type act struct {
 	timeout time.Duration
 	ctx     context.Context // until it is cancelled or its time is up
 	cancel  context.CancelCauseFunc
-	done    chan struct{} // closed once it is over
+	done    chan struct{} // closed once it is over, and that is told
+	before  chan struct{} // done of the one before it in the station; nil of the first
 
 	// The station's goroutine has these once it has the act.
 	request  contract.CeremonyRequest
@@ -99,8 +100,9 @@ func ended(ceremony *contract.Ceremony, state contract.CeremonyState, at time.Ti
 }
 
 // finish ends the act: first on the disk, then for its station, which is free
-// for the next, then for all who wait.
-func (a *act) finish(free func(), result *contract.CeremonyResult, err *failure.Error) {
+// for the next, then for all who wait. Who hears of the end can begin the next at
+// once; what is told of that comes after it all the same.
+func (a *act) finish(result *contract.CeremonyResult, err *failure.Error) {
 	final := a.snapshot()
 	if err == nil {
 		ended(&final, contract.CeremonyDone, a.c.now())
@@ -112,7 +114,7 @@ func (a *act) finish(free func(), result *contract.CeremonyResult, err *failure.
 	}
 	a.forgetSecrets()
 	a.c.record(final)
-	free()
+	a.station.free(a)
 	a.mu.Lock()
 	a.state = final
 	a.mu.Unlock()

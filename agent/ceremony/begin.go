@@ -64,6 +64,9 @@ func (c *Conductor) begin(ctx context.Context, by lease.Caller, request contract
 		stop()
 	}
 	c.keep(a)
+	if a.before != nil {
+		<-a.before // which is over, and about to be told
+	}
 	a.tell(begun)
 	s.acts <- a // it has room: the station is reserved
 	return begun, nil
@@ -80,7 +83,7 @@ func (s *station) reserve(a *act) error {
 	case s.busy != nil:
 		return &failure.Error{Code: failure.CeremonyBusy, Detail: s.busy.id}
 	}
-	s.busy = a
+	s.busy, a.before = a, s.last
 	return nil
 }
 

@@ -34,6 +34,8 @@ type desk struct {
 	disk    ceremony.Store // in the place of store
 	c       *ceremony.Conductor
 
+	// onTell is run before each event.
+	onTell func(contract.Event)
 	// onCancel is run in the place of a CTAPHID_CANCEL that the key is sent.
 	onCancel func()
 
@@ -230,6 +232,9 @@ func (d *desk) Reread(string) error {
 }
 
 func (d *desk) tell(events ...contract.Event) {
+	if d.onTell != nil {
+		d.onTell(events[0])
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range events {

@@ -383,6 +383,33 @@ func TestOneCeremonyAtATime(t *testing.T) {
 	}
 }
 
+// TestTheEndIsToldBeforeTheNextBegins, though the next may begin before that.
+func TestTheEndIsToldBeforeTheNextBegins(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, vkey.Config{})
+		g := d.lend("l1", ci)
+		second := make(chan contract.Ceremony, 1)
+		d.onTell = func(e contract.Event) {
+			if e.Ceremony.State == contract.CeremonyDone {
+				d.onTell = nil
+				go func() { second <- d.begin(ci, creation(g, noUV)) }()
+				synctest.Wait()
+			}
+		}
+		first := d.does(ci, creation(g, noUV))
+		next := d.await((<-second).ID)
+		var order []string
+		for _, e := range d.events {
+			order = append(order, e.Subject)
+		}
+		want := slices.Concat(slices.Repeat([]string{first.ID}, len(first.Steps)), slices.Repeat([]string{next.ID}, len(next.Steps)))
+		if !slices.Equal(order, want) {
+			t.Errorf("told of %q, want %q", order, want)
+		}
+	})
+}
+
 func TestManyWrongPINsCostOneTry(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, vkey.Config{})

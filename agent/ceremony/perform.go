@@ -11,7 +11,7 @@ import (
 // come to be.
 func (s *station) perform(a *act) {
 	if a == nil {
-		s.free()
+		s.free(nil)
 		return
 	}
 	defer a.cancel(nil)
@@ -23,13 +23,13 @@ func (s *station) perform(a *act) {
 	why := a.why()
 	switch {
 	case why != nil && err != nil:
-		a.finish(s.free, nil, late(why, err))
+		a.finish(nil, late(why, err))
 	case why != nil && a.request.Type != contract.CeremonyCreate: // which has looked itself
-		a.finish(s.free, nil, late(why, &lateError{"it was signed all the same, and thrown away"}))
+		a.finish(nil, late(why, &lateError{"it was signed all the same, and thrown away"}))
 	case err != nil:
-		a.finish(s.free, nil, codeOr(err, failure.Internal, ""))
+		a.finish(nil, codeOr(err, failure.Internal, ""))
 	default:
-		a.finish(s.free, result, nil)
+		a.finish(result, nil)
 	}
 }
 

@@ -25,8 +25,9 @@ type station struct {
 	remarks []string      // of leaving it; read after done
 	stays   bool          // what was to be deleted from a key; read after done
 
-	busy    *act // under Conductor.mu
-	closing bool // under Conductor.mu
+	busy    *act          // under Conductor.mu
+	last    chan struct{} // done of the one that was busy before; under Conductor.mu
+	closing bool          // under Conductor.mu
 
 	// The goroutine's own.
 	used bool // the authenticator was, or may have been, touched
@@ -174,11 +175,15 @@ func (s *station) shut() (coming bool) {
 	return s.busy != nil
 }
 
-// free lets the next ceremony begin.
-func (s *station) free() {
+// free lets the next ceremony begin after one; nil is one that did not come to
+// be.
+func (s *station) free(a *act) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.busy = nil
+	if a != nil {
+		s.last = a.done
+	}
 }
 
 // leave leaves the authenticator as it was found.
