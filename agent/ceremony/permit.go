@@ -31,7 +31,7 @@ func (u *keyUse) permit(ask uvAsk, want fido.Permissions, rpID string) (token *f
 	if way == uvOwn {
 		token, err = u.key.UVToken(u.a.ctx, want, rpID, u.keepalive())
 		var status *fido.StatusError
-		if errors.As(err, &status) && u.info.Has("clientPin") && (status.Status == fido.CTAP2_ERR_UV_BLOCKED || status.Status == fido.CTAP2_ERR_UV_INVALID) {
+		if errors.As(err, &status) && hasPIN(u.info) && !u.info.ForcePINChange && (status.Status == fido.CTAP2_ERR_UV_BLOCKED || status.Status == fido.CTAP2_ERR_UV_INVALID) {
 			way = uvPIN // as the key's own prompt would have it (CTAP 2.1, 6.5.5.7.3)
 		} else if err != nil {
 			return nil, false, keyFailure(err)

@@ -126,10 +126,13 @@ func TestAPINWhereTheFingerFails(t *testing.T) {
 			t.Errorf("%s: %v, %v, %d PINs", status, token, err, len(key.pins))
 		}
 	}
-	key := &finger{ownFails: fido.CTAP2_ERR_UV_BLOCKED}
-	u, _ := using(t, key, "uv pinUvAuthToken", contract.CeremonyRequest{})
-	if _, _, err := u.permit(uvAsk{requirement: webauthn.Required}, fido.PermitGetAssertion, "localhost"); failure.CodeOf(err) != failure.KeyRefused {
-		t.Error(err)
+	for _, options := range []string{"", "clientPin noMcGaPermissionsWithClientPin", "clientPin forcePINChange"} {
+		key := &finger{ownFails: fido.CTAP2_ERR_UV_BLOCKED}
+		u, _ := using(t, key, "uv pinUvAuthToken "+options, contract.CeremonyRequest{PIN: &contract.PINSource{Value: []byte("123456")}})
+		_, _, err := u.permit(uvAsk{requirement: webauthn.Required}, fido.PermitGetAssertion, "localhost")
+		if failure.CodeOf(err) != failure.KeyRefused || len(key.pins) != 0 {
+			t.Errorf("%q: %v, %d PINs", options, err, len(key.pins))
+		}
 	}
 }
 

@@ -31,10 +31,7 @@ type uvAsk struct {
 // 8 and 6.2.2 steps 5 and 6, for keys of CTAP 2.0 too). A PIN is asked for only
 // where this says so.
 func planUV(info *fido.Info, ask uvAsk) (uvWay, error) {
-	hasPIN, own := info.Has("clientPin"), info.Has("uv")
-	if info.Has("noMcGaPermissionsWithClientPin") {
-		hasPIN = false // it is for other things
-	}
+	hasPIN, own := hasPIN(info), info.Has("uv")
 	able := hasPIN || own
 	switch {
 	case ask.requirement == webauthn.Required, info.Has("alwaysUv"):
@@ -59,6 +56,12 @@ func planUV(info *fido.Info, ask uvAsk) (uvWay, error) {
 		return uvNone, unable("the key demands that its PIN be changed first")
 	}
 	return uvPIN, nil
+}
+
+// hasPIN is whether a PIN is set on a key, and is for ceremonies; on some it is
+// for other things (CTAP 2.1, 6.4, noMcGaPermissionsWithClientPin).
+func hasPIN(info *fido.Info) bool {
+	return info.Has("clientPin") && !info.Has("noMcGaPermissionsWithClientPin")
 }
 
 func unable(detail string) error {
