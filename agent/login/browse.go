@@ -106,7 +106,7 @@ func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
 		if server.Shutdown(end) != nil {
 			_ = server.Close()
 		}
-		<-served
+		_ = <-served // http.ErrServerClosed, or what came before it
 	}()
 	o.r.config.Tell(told(o.snapshot(), nil))
 	select {

@@ -29,10 +29,7 @@ func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contra
 		over, err = o.r.config.Ceremonies.Await(ctx, begun.ID)
 	}
 	if err != nil {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-		defer cancel()
-		_, _ = o.r.config.Ceremonies.Cancel(end, begun.ID) // it is over then, however it ended
-		return nil, err
+		return nil, err // the run ends, and with its lease the ceremony
 	}
 	s.Got = string(request.Type) + " is " + string(over.State)
 	if over.State != contract.CeremonyDone || over.Result == nil {

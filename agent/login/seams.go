@@ -23,7 +23,6 @@ type Ceremonies interface {
 	Begin(ctx context.Context, by lease.Caller, request contract.CeremonyRequest) (contract.Ceremony, error)
 	Ceremony(id string) (contract.Ceremony, contract.Owner, bool)
 	Await(ctx context.Context, id string) (contract.Ceremony, error)
-	Cancel(ctx context.Context, id string) (contract.Ceremony, error)
 }
 
 // Inventory is what is known of the authenticators. It does no I/O.
