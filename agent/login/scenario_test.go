@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"authbridge/agent/assurance"
 	"authbridge/agent/cis2"
@@ -224,11 +225,22 @@ func TestSessionsThatAreTreatedWrong(t *testing.T) {
 		}
 	}
 	first := true
+	var skewed *world
+	requests := 0
 	for _, row := range []struct {
 		scenario contract.LoginScenario
 		change   func(*http.Request)
 		step     string
 	}{
+		// The second token says that the user signed in a little later.
+		{contract.ScenarioSSO, func(r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/authorize") {
+				requests++
+			}
+			if requests == 2 {
+				skewed.mock.SetFaults(mockcis2.Faulting{Client: clientID, Faults: []mockcis2.Fault{{Name: mockcis2.ClockSkew, Amount: 20 * time.Second}}})
+			}
+		}, "again-same-sign-in"},
 		{contract.ScenarioSSO, asks("max_age=300", "max_age=0"), "again-authorize"},
 		{contract.ScenarioReauthentication, func(r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/authorize") && !first {
@@ -244,7 +256,10 @@ func TestSessionsThatAreTreatedWrong(t *testing.T) {
 		}, "again-authorize"},
 		{contract.ScenarioStepUp, asks("acr_values=AAL3_ANY", "acr_values=AAL1_USERPASS"), "authorize"},
 	} {
-		w := newWorld(t, func(w *world) { w.config.Transport = detour{w.config.Transport, row.change} })
+		w := newWorld(t, func(w *world) {
+			skewed = w
+			w.config.Transport = detour{w.config.Transport, row.change}
+		})
 		l := w.run(contract.LoginRequest{Scenario: row.scenario, Kind: contract.Smartcard})
 		red := false
 		for _, s := range l.Steps {
