@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -339,8 +341,19 @@ func TestThePINOfAFile(t *testing.T) {
 	if blocks := d.c.Blocks(); len(blocks) != 1 || blocks[0].Source != "file blue.pin" {
 		t.Errorf("blocks %v", blocks)
 	}
-	failing = context.DeadlineExceeded
-	d.fails(ci, creation(g), contract.CeremonyFailed, failure.PINFile)
+	for _, c := range []struct {
+		err    error
+		detail string
+	}{
+		{&fs.PathError{Op: "lstat", Path: "/etc/blue.pin", Err: fs.ErrNotExist}, "blue.pin is not there"},
+		{&fs.PathError{Op: "read", Path: "/etc/blue.pin", Err: errors.New("mode 0644")}, "blue.pin: mode 0644"},
+		{context.DeadlineExceeded, "blue.pin"},
+	} {
+		failing = c.err
+		if over := d.fails(ci, creation(g), contract.CeremonyFailed, failure.PINFile); over.Problem.Detail != c.detail {
+			t.Errorf("detail %q, want %q", over.Problem.Detail, c.detail)
+		}
+	}
 	failing, held = nil, []byte("1")
 	d.fails(ci, creation(g), contract.CeremonyFailed, failure.PINFile)
 	// A person is asked who wants to be.

@@ -2,6 +2,8 @@ package ceremony
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 
 	"authbridge/agent/contract"
@@ -67,13 +69,27 @@ func (a *act) supply(ctx context.Context, ask pinAsk) ([]byte, Source, error) {
 	from := Source("file " + bound.Name)
 	pin, err := a.c.config.ReadPIN(bound.File)
 	if err != nil {
-		return nil, from, &failure.Error{Code: failure.PINFile, Detail: bound.Name, Err: err}
+		return nil, from, &failure.Error{Code: failure.PINFile, Detail: bound.Name + unreadable(err), Err: err}
 	}
 	if err := pinForm(a.grant.Authenticator.Kind, pin); err != nil {
 		clear(pin)
 		return nil, from, &failure.Error{Code: failure.PINFile, Detail: bound.Name + " holds no PIN", Err: err}
 	}
 	return pin, from, nil
+}
+
+// unreadable says why a file was not read: that it is not there, is not the
+// daemon's own, or has another mode. It says nothing of what is in it, nor where
+// it is.
+func unreadable(err error) string {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return " is not there"
+	case errors.As(err, &path):
+		return ": " + path.Err.Error()
+	}
+	return ""
 }
 
 // asks is whether a person will be asked for the next PIN: nothing of the
