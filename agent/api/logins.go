@@ -203,16 +203,13 @@ func (s *Server) checkAsked(ctx context.Context, id string) error {
 	return nil
 }
 
-// loginsFor shows login runs as the caller may see them: what was done and what
-// came of it is for who asked for the run; others see that it is, for whom the
-// authenticator is in use, and how it ended.
+// loginsFor shows login runs as the caller may see them.
 func (s *Server) loginsFor(ctx context.Context) func(l contract.Login, owner contract.Owner, known bool) contract.Login {
 	by, identity := callerOf(ctx).owner(), mayIdentify(ctx)
 	r := scrubber(s.config.Inventory.View())
 	return func(l contract.Login, owner contract.Owner, known bool) contract.Login {
 		if !known || !by.Owns(owner) {
-			// Open is the way into somebody's sign-in.
-			l.Issuer, l.ClientID, l.User, l.Open, l.Summary, l.Steps, l.Problem = "", "", "", "", "", nil, nil
+			l = l.Public()
 		}
 		if !identity {
 			l = maskLogin(l, r)

@@ -156,6 +156,15 @@ type Login struct {
 	Reports LoginReports `json:"reports"`
 }
 
+// Public is what of a run is everybody's matter: that it is, for whom the
+// authenticator is in use, and how it ended. What was done and what came of it
+// is for who asked for the run; Open is the way into somebody's sign-in.
+func (l Login) Public() Login {
+	l.Issuer, l.ClientID, l.User, l.Open, l.Summary = "", "", "", "", ""
+	l.Steps, l.Problem = []LoginStep{}, nil
+	return l
+}
+
 // LoginReports are the paths of the reports.
 type LoginReports struct {
 	JSON  string `json:"json"`

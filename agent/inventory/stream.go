@@ -30,7 +30,7 @@ type form struct {
 func newEntry(id contract.EventID, event contract.Event, known []contract.Authenticator) *Entry {
 	e := &Entry{id: id, owner: event.Owner, whole: newForm(event, known)}
 	e.public = e.whole
-	if event.Ceremony != nil {
+	if event.Ceremony != nil || event.Login != nil {
 		e.public = newForm(publicEvent(event), known)
 	}
 	return e

@@ -14,10 +14,15 @@ type Viewer struct {
 	Owner contract.Owner
 }
 
-// publicEvent is the event of a ceremony as everybody may see it: that the
-// authenticator is in use, not what the person at it is asked, nor what came of
-// it.
+// publicEvent is the event of a ceremony or login run as everybody may see it:
+// that the authenticator is in use, not what the person at it is asked, nor what
+// came of it.
 func publicEvent(event contract.Event) contract.Event {
+	if event.Login != nil {
+		l := event.Login.Public()
+		event.Login, event.Text = &l, fmt.Sprintf("%s is %s", l.ID, l.State)
+		return event
+	}
 	c := *event.Ceremony
 	c.Prompt, c.Problem, c.Result = nil, nil, nil
 	event.Ceremony, event.Text = &c, inUse(&c)

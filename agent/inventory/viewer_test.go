@@ -141,3 +141,25 @@ func entriesOf(t *testing.T, sub *Subscription, n int) []*Entry {
 	}
 	return entries
 }
+
+// What a login run did is told to who asked for it; others are told that it is,
+// and the journal keeps no more.
+func TestALoginRunIsToldToWhoAskedForIt(t *testing.T) {
+	owner := contract.Owner{TokenID: "1", Name: "token ci"}
+	l := contract.Login{
+		ID: "login-1", State: contract.LoginFailed, ClientID: "somebodys.apps", Summary: "secret summary",
+		Steps: []contract.LoginStep{{Name: "roles", Got: "secret got"}}, Problem: &contract.Problem{Title: "secret title"},
+	}
+	e := newEntry(contract.EventID{Epoch: 1, Seq: 1}, contract.Event{Type: contract.LoginChanged, Subject: l.ID, Text: "secret text", Login: &l, Owner: &owner}, nil)
+	kept := e.kept()
+	for who, text := range map[string]string{
+		"others": string(e.Encoded(Viewer{Identity: true, Owner: contract.Owner{TokenID: "2"}})), "the journal": string(encode(&kept)),
+	} {
+		if strings.Contains(text, "secret") || strings.Contains(text, "somebodys") || !strings.Contains(text, "login-1 is failed") {
+			t.Errorf("%s see %s", who, text)
+		}
+	}
+	if text := string(e.Encoded(Viewer{Owner: owner})); !strings.Contains(text, "secret got") || !strings.Contains(text, "secret text") {
+		t.Errorf("the owner sees %s", text)
+	}
+}

@@ -106,9 +106,11 @@ func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
 		if server.Shutdown(end) != nil {
 			_ = server.Close()
 		}
-		_ = <-served // http.ErrServerClosed, or what came before it
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			o.r.config.Log.WithError(err).Warn("the place to which a browser is sent back was closed early")
+		}
 	}()
-	o.r.config.Tell(told(o.snapshot(), nil))
+	o.r.config.Tell(told(o.by.Owner, o.snapshot(), nil))
 	select {
 	case back := <-came:
 		return back, nil

@@ -164,7 +164,7 @@ func (o *run) record(steps ...contract.LoginStep) {
 	now := o.snapshot()
 	o.write(now)
 	for i := range steps {
-		o.r.config.Tell(told(now, &steps[i]))
+		o.r.config.Tell(told(o.by.Owner, now, &steps[i]))
 	}
 }
 
@@ -217,7 +217,7 @@ func (o *run) finish(err error) {
 	o.write(l)
 	o.change(func(now *contract.Login) { *now = l })
 	o.r.finished(o)
-	o.r.config.Tell(told(l, nil))
+	o.r.config.Tell(told(o.by.Owner, l, nil))
 	close(o.done)
 }
 
@@ -255,7 +255,7 @@ func summary(l *contract.Login) string {
 }
 
 // told is the event of a run: with its newest step, or of its state.
-func told(l contract.Login, step *contract.LoginStep) contract.Event {
+func told(owner contract.Owner, l contract.Login, step *contract.LoginStep) contract.Event {
 	text := l.ID + " is " + string(l.State)
 	at := l.StartedAt
 	if l.State.Over() {
@@ -267,7 +267,7 @@ func told(l contract.Login, step *contract.LoginStep) contract.Event {
 		l.Steps = append(l.Steps, *step)
 	}
 	l.User, l.Open = masked(l.User), ""
-	return contract.Event{Type: contract.LoginChanged, At: at, Subject: l.ID, Text: text, Login: &l}
+	return contract.Event{Type: contract.LoginChanged, At: at, Subject: l.ID, Text: text, Login: &l, Owner: &owner}
 }
 
 // masked hides all of a UUID but its last digits, as everywhere in the daemon.

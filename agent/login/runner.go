@@ -73,7 +73,7 @@ func (r *Runner) cutOff(ctx context.Context) error {
 		if err := r.config.Store.PutLogin(ctx, record); err != nil {
 			return err
 		}
-		r.config.Tell(told(*l, nil))
+		r.config.Tell(told(record.Owner, *l, nil))
 	}
 	_, err = r.config.Store.PruneLogins(ctx, r.config.Keep, r.now().Add(-r.config.KeepFor))
 	return err
@@ -153,7 +153,7 @@ func (r *Runner) begin(ctx context.Context, by lease.Caller, request contract.Lo
 		r.work.Done()
 		return contract.Login{}, err
 	}
-	r.config.Tell(told(begun, nil))
+	r.config.Tell(told(by.Owner, begun, nil))
 	go func() {
 		defer r.work.Done()
 		one.run()
