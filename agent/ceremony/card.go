@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
@@ -130,18 +131,56 @@ func (o *opening) getPIN(ctx context.Context, again bool) (err error) {
 	return err
 }
 
-// signOnce is all that is done with the card: one connection, one transaction.
-func (c *Conductor) signOnce(ctx context.Context, o *opening) (signature []byte, err error) {
+// noticing is how long it may take until the service sees that a card was
+// pulled; pcscd looks every 0.4 s.
+const noticing = 2 * time.Second
+
+// signOnce is all that is done with the card: one connection, one transaction. A
+// card that turns out to have been pulled just before, and got nothing, is waited
+// for as one that was not there.
+func (c *Conductor) signOnce(ctx context.Context, o *opening) ([]byte, error) {
+	var late <-chan time.Time
+	for {
+		changed := c.config.Hardware.Changed()
+		signature, reached, err := c.signNow(ctx, o)
+		if reached || !pulled(err) {
+			return signature, err
+		}
+		if late == nil {
+			late = time.After(noticing)
+		}
+		select {
+		case <-changed:
+		case <-late:
+			return nil, err
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// pulled is whether the service says that there is no such card any more.
+func pulled(err error) bool {
+	var code pcsc.Code
+	return errors.As(err, &code) && pcscCode(code) == failure.CardGone
+}
+
+// signNow is signOnce with the card that is there. It says whether that answered.
+func (c *Conductor) signNow(ctx context.Context, o *opening) (signature []byte, reached bool, err error) {
 	var conn *pcsc.Conn
 	err = c.present(ctx, o.w, func(ctx context.Context) (err error) {
 		conn, err = c.config.Hardware.Card(ctx, o.w.grant.Authenticator.ID)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, true, err
 	}
 	defer closeCard(ctx, conn)
 	err = conn.Transaction(ctx, func(tx *pcsc.Tx) error {
+		if _, err := piv.Select(ctx, tx); err != nil {
+			return err
+		}
+		reached = true
 		if err := o.look(ctx, conn, tx); err != nil {
 			return err
 		}
@@ -154,9 +193,9 @@ func (c *Conductor) signOnce(ctx context.Context, o *opening) (signature []byte,
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, reached, err
 	}
-	return signature, nil
+	return signature, true, nil
 }
 
 // closeCard lets go of a card. What was cut short may hang for as long as a
@@ -170,12 +209,9 @@ func closeCard(ctx context.Context, conn *pcsc.Conn) {
 	_ = conn.Close() // a card that hangs has said so before
 }
 
-// look selects PIV and makes sure that the card is the one that was decided on:
-// another may have been put in since.
+// look makes sure that the card is the one that was decided on: another may have
+// been put in since.
 func (o *opening) look(ctx context.Context, conn *pcsc.Conn, tx *pcsc.Tx) error {
-	if _, err := piv.Select(ctx, tx); err != nil {
-		return err
-	}
 	reading := piv.Reading{Short: conn.Protocol() == pcsc.ProtocolT0}
 	certificate, err := reading.Certificate(ctx, tx, o.s.slot)
 	switch {

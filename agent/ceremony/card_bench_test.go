@@ -42,6 +42,7 @@ type table struct {
 	shownIn     map[string]vcard.Slot // whose certificate is shown in a slot, if not its own
 	connected   int
 	onCard      func() // called before each connection
+	onOpen      func() // called after each connection
 }
 
 type tableConfig struct {
@@ -173,7 +174,7 @@ func (d *table) Claim(context.Context, string) (func(), error) { return func() {
 
 func (d *table) Card(ctx context.Context, id string) (*pcsc.Conn, error) {
 	d.mu.Lock()
-	there, onCard := d.there, d.onCard
+	there, onCard, onOpen := d.there, d.onCard, d.onOpen
 	d.connected++
 	d.mu.Unlock()
 	if onCard != nil {
@@ -182,7 +183,11 @@ func (d *table) Card(ctx context.Context, id string) (*pcsc.Conn, error) {
 	if id != card1 || !there {
 		return nil, &failure.Error{Code: failure.CardGone}
 	}
-	return d.connector.Open(ctx, "R0")
+	conn, err := d.connector.Open(ctx, "R0")
+	if onOpen != nil {
+		onOpen()
+	}
+	return conn, err
 }
 
 func (d *table) Key(context.Context, string) (*fido.Key, error) {

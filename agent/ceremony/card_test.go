@@ -272,6 +272,43 @@ func TestACardThatIsNotThereIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A service that looks from time to time has not seen yet that the card is out.
+func TestACardThatWasJustPulledIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	d := newTable(t, elliptic)
+	d.onOpen = func() {
+		d.onOpen = nil
+		must(t, d.bench.Remove("R0"))
+		go d.change(func() { d.there = false })
+	}
+	begun, err := d.c.Begin(soon(t), person, d.request(rightPIN))
+	must(t, err)
+	d.reaches(begun.ID, contract.CeremonyInsert, 1)
+	d.insert()
+	if over, err := d.c.Await(soon(t), begun.ID); err != nil || over.State != contract.CeremonyDone {
+		t.Errorf("%v, %+v", err, over.Problem)
+	}
+	d.holdsPINs(1)
+}
+
+// And what the service never sees is no card that was pulled.
+func TestACardThatIsOnlySaidToBeGoneIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newTable(t, elliptic)
+		d.onOpen = func() {
+			d.onOpen = nil
+			must(t, d.bench.Swap("R0", d.card))
+		}
+		began := time.Now()
+		d.refuses(d.request(rightPIN), failure.CardGone)
+		if took := time.Since(began); took != noticing {
+			t.Errorf("it took %v", took)
+		}
+		d.signs(d.request(rightPIN))
+	})
+}
+
 func TestACardThatHangsIsSaidToHang(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
