@@ -3,5 +3,7 @@
 // relying party of others (go-webauthn) whose pages use a library of others
 // (@simplewebauthn/browser), unchanged. Run with the build tag e2e, it starts
 // all of it, runs the specs of clients/playwright/e2e in Debian's Chromium, and
-// reads their report. It has no code but tests.
+// reads their report. At the daemon's mock of CIS2, relying parties made of npm
+// openid-client and of go-oidc sign in, and a hostile page tries to. It has no
+// code but tests.
 package browser

@@ -37,11 +37,11 @@ type world struct {
 	*apiclient.Client
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, flags ...string) *world {
 	t.Helper()
 	w := &world{t: t, state: filepath.Join(t.TempDir(), "state"), party: startParty(t)}
 	w.Client = &apiclient.Client{StateDir: w.state}
-	daemon := exec.Command(binary, "run", "--state-dir", w.state, "--listen", "127.0.0.1:0", "--virtual", "on", "--physical", "off")
+	daemon := exec.Command(binary, append([]string{"run", "--state-dir", w.state, "--listen", "127.0.0.1:0", "--virtual", "on", "--physical", "off"}, flags...)...)
 	var log bytes.Buffer
 	daemon.Stderr = &log
 	out, err := daemon.StdoutPipe()
