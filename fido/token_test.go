@@ -61,7 +61,7 @@ func TestAPINIsSentOnceAndWiped(t *testing.T) {
 			v := newKey(t, vkey.Config{PIN: []byte("1234")})
 			protocols := map[byte]int{}
 			spy := &doctored{Bus: kind(busOf(t, v)), sent: func(cmd byte, m []byte) {
-				if cmd == fido.CTAPHID_CBOR && len(m) > 3 && m[0] == 6 { // no nonce
+				if cmd == byte(fido.CTAPHID_CBOR) && len(m) > 3 && m[0] == 6 { // no nonce
 					protocols[m[3]]++
 				}
 			}}
