@@ -20,14 +20,16 @@ var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
 // good are the claims and userinfo of a login that is as it must be.
 func good() (claims, user map[string]any) {
-	return map[string]any{
+	claims = map[string]any{
 		"iss": issuer, "sub": cardUser, "aud": "app", "azp": "app", "nonce": "n", "iat": noon.Unix(), "exp": noon.Add(time.Hour).Unix(),
 		"auth_time": noon.Unix(), "acr": "AAL3_ANY", "amr": []string{"N3_SMARTCARD"},
 		"authentication_assurance_level": "3", "id_assurance_level": "3", "selected_roleid": "600010000001",
-	}, map[string]any{
+	}
+	user = map[string]any{
 		"sub": cardUser, "uid": cardUser, "nhsid_useruid": cardUser, "selected_roleid": "600010000001",
 		"nhsid_nrbac_roles": []cis2.Role{cis2.NewRole(cardUser, "R8000", 1)},
 	}
+	return claims, user
 }
 
 func want() login.Expectation {

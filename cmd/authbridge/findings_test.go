@@ -10,13 +10,14 @@ import (
 
 // healthy is a Linux machine on which nothing is wrong.
 func healthy() (platform.Machine, *contract.Snapshot) {
-	return platform.Machine{
+	machine := platform.Machine{
 		OS: "linux", PCSCInstalled: true, PCSCRunning: true,
 		USBReaders: []platform.USBDevice{{Path: "1-2", VendorID: "08e6", Product: "3437", Name: "Reader"}},
 		Hidraw:     []platform.HidrawNode{{Path: "/dev/hidraw1", Name: "Key", Openable: true}},
 		Listeners:  []platform.Listener{{Address: "127.0.0.1:35963", Process: platform.Process{PID: 9, Name: "pcscd"}}},
 		PCSCUsers:  []platform.Process{{PID: 9, Name: "pcscd"}, {PID: 10, Name: "authbridge"}},
-	}, &contract.Snapshot{
+	}
+	return machine, &contract.Snapshot{
 		Sources: []contract.Source{{Name: "pcsc", State: "up"}},
 		Readers: []contract.Reader{{Name: "Reader 00 00", Source: "pcsc", Origin: contract.Physical, Condition: contract.Ready}},
 	}
