@@ -19,14 +19,9 @@ const longestSecret = 128
 // its service may read, will do too. The caller wipes what it gets.
 func ReadSecret(path string) ([]byte, error) {
 	refuse := func(why string) error { return &fs.PathError{Op: "read", Path: path, Err: errors.New(why)} }
-	info, err := os.Lstat(path)
-	switch {
-	case err != nil:
+	info, err := lookAtSecret(path)
+	if err != nil {
 		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, refuse("not a file")
-	case info.Size() > longestSecret:
-		return nil, refuse("too long for a PIN")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -52,9 +47,35 @@ func ReadSecret(path string) ([]byte, error) {
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(text[:n], []byte("\n")), []byte("\r"))
 	if n > longestSecret || len(secret) == 0 || bytes.ContainsAny(secret, "\r\n") {
 		clear(text)
-		return nil, refuse("not one line with a PIN")
+		return nil, refuse("not one line with a secret")
 	}
 	return secret, nil
+}
+
+// CheckSecret says why [ReadSecret] would not read a file, as far as that can be
+// told without reading it.
+func CheckSecret(path string) error {
+	info, err := lookAtSecret(path)
+	if err != nil {
+		return err
+	}
+	if err := secretOnlyOurs(info, isCredential(path)); err != nil {
+		return &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return nil
+}
+
+func lookAtSecret(path string) (fs.FileInfo, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a file")}
+	case info.Size() > longestSecret:
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("too long for a secret")}
+	}
+	return info, nil
 }
 
 // Credential is the path of a systemd credential; false where this process has

@@ -27,6 +27,9 @@ type Config struct {
 	Mock    Mock
 	// VirtualPIN is that of every virtual authenticator.
 	VirtualPIN string
+	// TOTP reads the secret of a user's authenticator application at a target,
+	// base32, which the run wipes. It is an error where none is configured.
+	TOTP func(target, user string) ([]byte, error)
 	// Party judges tokens; nil is [Assert].
 	Party Party
 	// Transport carries HTTP; nil is one of our own, with TLS 1.2 at least.

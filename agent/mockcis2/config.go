@@ -63,9 +63,9 @@ type Client struct {
 // User is somebody who can sign in. AAL is the highest level at which.
 type User struct {
 	cis2.User
-	// TOTP is the secret of an authenticator application, base32; empty: one can
-	// be registered on the page.
-	TOTP string
+	// TOTP reads the secret of an authenticator application, base32, which is
+	// wiped once it was used; nil: one can be registered on the page.
+	TOTP func() ([]byte, error)
 }
 
 const keyBits = 2048
@@ -129,8 +129,6 @@ func (u User) check() error {
 		return errors.New("user: a UUID has 12 digits")
 	case u.AAL < 1 || u.AAL > 3 || u.IAL < 0 || u.IAL > 3:
 		return errors.New("user: allowed levels: AAL 1 to 3, IAL 0 to 3")
-	case u.TOTP != "" && !validTOTPSecret(u.TOTP):
-		return errors.New("user: the TOTP secret is not base32")
 	}
 	return nil
 }

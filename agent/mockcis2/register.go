@@ -223,7 +223,7 @@ func (s *Server) finishRegistration(w http.ResponseWriter, r *http.Request) {
 	if e.with == cis2.TOTP {
 		key.Authenticator, key.ID = cis2.TOTP, []byte(e.id)
 		var right bool
-		if step, right = totpStep(e.secret, strings.TrimSpace(values.Get("code")), last, now); !right {
+		if step, right = totpStep([]byte(e.secret), strings.TrimSpace(values.Get("code")), last, now); !right {
 			wrong = "The code is wrong. Enter the one that the app shows now."
 		} else {
 			key.Record, _ = json.Marshal(totpRecord{e.secret}) //nolint:gosec // it is what the store keeps

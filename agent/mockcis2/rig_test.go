@@ -105,7 +105,7 @@ func newRig(t *testing.T, change ...func(*mockcis2.Config)) *rig {
 		},
 		Users: []mockcis2.User{{User: cis2.User{
 			UUID: appUser, Given: "Jo", Family: "Bloggs", AAL: 3, IAL: 3, Roles: []cis2.Role{cis2.NewRole(appUser, "R8001", 1)},
-		}, TOTP: appSecret}},
+		}, TOTP: func() ([]byte, error) { return []byte(appSecret), nil }}},
 	}
 	for _, c := range change {
 		c(&config)

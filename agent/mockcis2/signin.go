@@ -166,12 +166,13 @@ func (s *Server) choose(ctx context.Context, l *login, uuid string, with cis2.Au
 		})
 	case cis2.TOTP:
 		secret, err := s.totpSecret(ctx, user)
+		defer clear(secret)
 		s.at(l, stageChoose, func() {
 			l.user, l.with = uuid, with
 			switch {
 			case err != nil:
 				l.problem = unwell
-			case secret == "":
+			case len(secret) == 0:
 				l.problem = "This user has no authenticator app. Register one first."
 			default:
 				take(stageTOTP)

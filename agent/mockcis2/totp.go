@@ -2,7 +2,6 @@ package mockcis2
 
 import (
 	"context"
-	"encoding/base32"
 	"encoding/json"
 	"strings"
 	"time"
@@ -22,26 +21,25 @@ const (
 	totpSecretLen = 20 // octets
 )
 
-func validTOTPSecret(s string) bool {
-	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.TrimRight(s, "=")))
-	return err == nil && len(raw) > 0
-}
-
 // totpRecord is the Record of a registered application.
 type totpRecord struct {
 	Secret string `json:"secret"` // base32
 }
 
 // totpSecret is the secret configured for a user, or else the one registered
-// last.
-func (s *Server) totpSecret(ctx context.Context, user *User) (string, error) {
-	if user.TOTP != "" {
-		return user.TOTP, nil
+// last; empty where there is none. The caller wipes it.
+func (s *Server) totpSecret(ctx context.Context, user *User) ([]byte, error) {
+	if user.TOTP != nil {
+		secret, err := user.TOTP()
+		if err != nil {
+			s.ill("totp", err)
+		}
+		return secret, err
 	}
 	keys, err := s.config.Store.Keys(ctx, user.UUID)
 	if err != nil {
 		s.ill("keys", err)
-		return "", err
+		return nil, err
 	}
 	var record totpRecord
 	for _, key := range keys {
@@ -50,17 +48,17 @@ func (s *Server) totpSecret(ctx context.Context, user *User) (string, error) {
 		}
 		if err := json.Unmarshal(key.Record, &record); err != nil {
 			s.ill("keys", err)
-			return "", err
+			return nil, err
 		}
 	}
-	return record.Secret, nil
+	return []byte(record.Secret), nil
 }
 
 // totpStep is the step whose code was given, later than the last one used.
-func totpStep(secret, code string, last uint64, now time.Time) (uint64, bool) {
+func totpStep(secret []byte, code string, last uint64, now time.Time) (uint64, bool) {
 	current := uint64(max(now.Unix(), 0)) / totpPeriod
 	for step := current - min(current, totpSkew); step <= current+totpSkew; step++ {
-		want, err := hotp.GenerateCodeCustom(secret, step, hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+		want, err := hotp.GenerateCodeCustom(string(secret), step, hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 		if err == nil && same(want, code) && step > last {
 			return step, true
 		}
@@ -76,11 +74,12 @@ func (s *Server) answerTOTP(ctx context.Context, l *login, code string, now time
 		return
 	}
 	secret, err := s.totpSecret(ctx, user)
+	defer clear(secret)
 	code = strings.ReplaceAll(strings.TrimSpace(code), " ", "")
 	s.at(l, stageTOTP, func() {
 		tried := "totp " + user.UUID
 		switch {
-		case err != nil || secret == "":
+		case err != nil || len(secret) == 0:
 			l.problem = unwell
 		case !s.book.mayTry(tried, totpTries, now):
 			l.problem = "Too many wrong codes. Wait five minutes."

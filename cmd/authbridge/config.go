@@ -193,7 +193,7 @@ var configKeys = []string{
 	"listen", "state_dir", "log_level", "virtual", "physical", "probe_delay", "trace.apdu", "trace.ctap",
 	"relying_party.id", "relying_party.origins", "relying_party.targets", "signing.certificate", "signing.target",
 	"pin.authenticator", "pin.target", "pin.file", "pin.credential",
-	"user.name", "user.uuid", "user.authenticators", "user.aal", "user.roles",
+	"user.name", "user.uuid", "user.authenticators", "user.totp_file", "user.aal", "user.roles",
 	"mock.listen", "mock.client.id", "mock.client.name", "mock.client.redirects", "mock.client.after_logout", "mock.client.back_channel_logout",
 	"mock.client.pattern", "mock.client.secret", "mock.client.jwks_uri", "mock.client.signing_algorithm", "mock.client.signed_userinfo",
 	"mock.client.scopes", "mock.client.basic", "mock.client.levels_as_numbers", "mock.client.faults",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,9 @@ type User struct {
 	Name           string            `json:"name"`
 	UUID           map[string]string `json:"uuid"` // by target
 	Authenticators []string          `json:"authenticators"`
+	// TOTPFile is a file with the secret of the user's authenticator
+	// application, base32.
+	TOTPFile string `json:"totp_file,omitempty"`
 	// AAL and Roles are what the mock makes of the user.
 	AAL   int      `json:"aal"`
 	Roles []string `json:"roles,omitempty"`
@@ -71,6 +75,7 @@ type rawUser struct {
 	Name           any `toml:"name"`
 	UUID           any `toml:"uuid"`
 	Authenticators any `toml:"authenticators"`
+	TOTPFile       any `toml:"totp_file"`
 	AAL            any `toml:"aal"`
 	Roles          any `toml:"roles"`
 }
@@ -111,7 +116,7 @@ func takeUsers(raw []rawUser) ([]User, []Finding) {
 		const key = userTable
 		u := User{
 			Name: t.text(key, i, "name", r.Name), UUID: map[string]string{}, Authenticators: t.texts(key, i, "authenticators", r.Authenticators),
-			AAL: 3, Roles: t.texts(key, i, "roles", r.Roles),
+			TOTPFile: t.text(key, i, "totp_file", r.TOTPFile), AAL: 3, Roles: t.texts(key, i, "roles", r.Roles),
 		}
 		byTarget, isTable := r.UUID.(map[string]any)
 		for target, given := range byTarget {
@@ -190,6 +195,9 @@ func userFindings(all []User) (bad []Finding) {
 		}
 		if u.AAL < 1 || u.AAL > 3 {
 			add("aal", fmt.Sprintf("aal is %d", u.AAL), "write 1, 2 or 3: the highest level that the user reaches at the mock")
+		}
+		if u.TOTPFile != "" && !filepath.IsAbs(u.TOTPFile) {
+			add("totp_file", fmt.Sprintf("totp_file is %q", u.TOTPFile), "write its whole path, from the root; ~ is not expanded")
 		}
 		for _, role := range u.Roles {
 			if !isRole(role) {

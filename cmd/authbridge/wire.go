@@ -129,7 +129,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
-	runs, err := loginRuns(ctx, loginParts{desk, conductor, inv, judge, kept, devices, mock, log})
+	runs, err := loginRuns(ctx, loginParts{desk, conductor, inv, judge, kept, devices, mock, s.Users, log})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type loginParts struct {
 	kept      *store.Store
 	devices   *virtual.Devices // nil where virtual authenticators are off
 	mock      *mock            // nil where it is off
+	users     []User
 	log       *logrus.Logger
 }
 
@@ -48,7 +49,7 @@ type loginParts struct {
 func loginRuns(ctx context.Context, p loginParts) (*login.Runner, error) {
 	config := login.Config{
 		Targets: realTargets(), Leases: p.desk, Ceremonies: p.conductor, Inventory: p.inventory, Judge: p.judge, Store: p.kept,
-		Tell: p.inventory.Tell, Log: p.log,
+		Tell: p.inventory.Tell, TOTP: totpOf(p.users), Log: p.log,
 	}
 	if p.devices != nil {
 		config.Virtual, config.VirtualPIN = p.devices, virtual.DefaultPIN

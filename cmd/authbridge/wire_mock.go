@@ -150,7 +150,9 @@ func (o mockOrder) config() (mockcis2.Config, error) {
 	config.Users = virtualUsers()
 	for _, u := range o.known {
 		if uuid := u.UUID[cis2.Mock]; uuid != "" {
-			config.Users = append(config.Users, mockUser(uuid, u.Name, u.AAL, u.Roles...))
+			known := mockUser(uuid, u.Name, u.AAL, u.Roles...)
+			known.TOTP = u.readTOTP()
+			config.Users = append(config.Users, known)
 		}
 	}
 	for _, uuid := range o.users {
