@@ -93,7 +93,7 @@ func (s *Server) beginLogin(ctx context.Context, in *beginLoginInput) (*beginLog
 	if request.Wait {
 		var err error
 		if held, release, err = s.hold(ctx); err != nil {
-			wipeLogin(&request)
+			request.Wipe()
 			return nil, err
 		}
 	}
@@ -122,17 +122,6 @@ func (s *Server) beginLogin(ctx context.Context, in *beginLoginInput) (*beginLog
 		cut = held.Err() // nobody reads it
 	}
 	return nil, cut
-}
-
-// wipeLogin clears what a request brought that nobody took over.
-func wipeLogin(request *contract.LoginRequest) {
-	if request.PIN != nil {
-		clear(request.PIN.Value)
-	}
-	if request.Tokens != nil {
-		clear(request.Tokens.IDToken)
-		clear(request.Tokens.AccessToken)
-	}
 }
 
 type orderLoginInput struct {

@@ -55,19 +55,10 @@ func maskTexts(texts []string, r *strings.Replacer) []string {
 }
 
 func maskLease(l contract.Lease, r *strings.Replacer) contract.Lease {
-	l.Requirement.User = maskUser(l.Requirement.User)
+	l.Requirement.User = contract.MaskUser(l.Requirement.User)
 	l.Waiting = r.Replace(l.Waiting)
 	l.Remarks = maskTexts(l.Remarks, r)
 	return l
-}
-
-// maskUser leaves the last three of the 12 digits, as the inventory does.
-func maskUser(user string) string {
-	const shown = 3
-	if len(user) <= shown {
-		return user
-	}
-	return strings.Repeat("*", len(user)-shown) + user[len(user)-shown:]
 }
 
 // maskCeremony leaves out the certificate, which names the card's holder: who
@@ -98,7 +89,7 @@ func maskCeremony(c contract.Ceremony, r *strings.Replacer) contract.Ceremony {
 // maskLogin hides who signs in. The texts of a run should hold no personal
 // data; this makes sure.
 func maskLogin(l contract.Login, r *strings.Replacer) contract.Login {
-	l.User = maskUser(l.User)
+	l.User = contract.MaskUser(l.User)
 	l.Summary = r.Replace(l.Summary)
 	l.Steps = slices.Clone(l.Steps)
 	for i := range l.Steps {

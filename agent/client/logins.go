@@ -19,7 +19,7 @@ const (
 // BeginLogin begins a login run, and wipes PIN and tokens in the request. With
 // Wait it returns once the run is over, and cancels it when ctx ends before.
 func (c *Client) BeginLogin(ctx context.Context, request contract.LoginRequest) (contract.Login, error) {
-	defer wipeLogin(&request)
+	defer request.Wipe()
 	within := answerTime
 	if request.Wait {
 		within = deviceTime + orElse(request.Queue, defaultQueue) + orElse(request.Timeout, defaultLogin)
@@ -33,16 +33,6 @@ func orElse(span string, usual time.Duration) time.Duration {
 		return d
 	}
 	return usual
-}
-
-func wipeLogin(request *contract.LoginRequest) {
-	if request.PIN != nil {
-		clear(request.PIN.Value)
-	}
-	if request.Tokens != nil {
-		clear(request.Tokens.IDToken)
-		clear(request.Tokens.AccessToken)
-	}
 }
 
 // Logins lists the newest runs, without their steps, the newest first. What came

@@ -79,6 +79,17 @@ type LoginRequest struct {
 	Tokens *LoginTokens `json:"tokens,omitempty" doc:"what the application under test obtained; needed for mode tokens"`
 }
 
+// Wipe clears the PIN and the tokens: whoever has the request last calls it.
+func (r *LoginRequest) Wipe() {
+	if r.PIN != nil {
+		clear(r.PIN.Value)
+	}
+	if r.Tokens != nil {
+		clear(r.Tokens.IDToken)
+		clear(r.Tokens.AccessToken)
+	}
+}
+
 // LoginTokens are what somebody else's login brought. The tokens are wiped once
 // they were judged, and are in no answer, report or log.
 type LoginTokens struct {

@@ -11,18 +11,6 @@ import (
 // length.
 const hidden = "***"
 
-// shownDigits of a user's UUID let a tester tell his cards apart and tell
-// nobody who the user is.
-const shownDigits = 3
-
-// maskUser hides all of a UUID but its last digits.
-func maskUser(user string) string {
-	if len(user) <= 2*shownDigits {
-		return maskText(user)
-	}
-	return strings.Repeat("*", len(user)-shownDigits) + user[len(user)-shownDigits:]
-}
-
 func maskText(text string) string {
 	if text == "" {
 		return ""
@@ -45,7 +33,7 @@ type scrubber struct{ pairs []string }
 func newScrubber(authenticators []contract.Authenticator) scrubber {
 	var s scrubber
 	for i := range authenticators {
-		s.add(authenticators[i].User, maskUser(authenticators[i].User))
+		s.add(authenticators[i].User, contract.MaskUser(authenticators[i].User))
 		s.add(authenticators[i].Holder, hidden)
 		for _, name := range strings.FieldsFunc(authenticators[i].Holder, func(r rune) bool { return r == ' ' || r == '_' || r == ',' }) {
 			s.add(name, hidden)
@@ -77,7 +65,7 @@ func (s scrubber) checks(checks []contract.Check) []contract.Check {
 
 func (s scrubber) authenticator(a contract.Authenticator) contract.Authenticator {
 	a.Holder = maskText(a.Holder)
-	a.User = maskUser(a.User)
+	a.User = contract.MaskUser(a.User)
 	a.Detail = s.text(a.Detail)
 	a.Checks = s.checks(a.Checks)
 	return a
@@ -92,8 +80,8 @@ func (s scrubber) reader(r contract.Reader) contract.Reader {
 // lease hides the user that is asked for. The rest holds no personal data.
 func (s scrubber) lease(l contract.Lease) contract.Lease {
 	s.pairs = slices.Clone(s.pairs)
-	s.add(l.Requirement.User, maskUser(l.Requirement.User))
-	l.Requirement.User = maskUser(l.Requirement.User)
+	s.add(l.Requirement.User, contract.MaskUser(l.Requirement.User))
+	l.Requirement.User = contract.MaskUser(l.Requirement.User)
 	l.Waiting = s.text(l.Waiting)
 	l.Remarks = slices.Clone(l.Remarks)
 	for i := range l.Remarks {
@@ -155,7 +143,7 @@ func maskEvent(event contract.Event, known []contract.Authenticator) contract.Ev
 		event.Check = &c
 	}
 	if event.Lease != nil {
-		s.add(event.Lease.Requirement.User, maskUser(event.Lease.Requirement.User))
+		s.add(event.Lease.Requirement.User, contract.MaskUser(event.Lease.Requirement.User))
 		l := s.lease(*event.Lease)
 		event.Lease = &l
 	}

@@ -88,13 +88,3 @@ func TestWithoutTheRightIdentityNothingPersonalIsTold(t *testing.T) {
 		t.Error("with the right identity it is not told either")
 	}
 }
-
-func TestTheMaskTellsAtMostThreeDigits(t *testing.T) {
-	for user, want := range map[string]string{
-		"": "", "1": "***", "123456": "***", "1234567": "****567", "555200123456": "*********456",
-	} {
-		if got := maskUser(user); got != want {
-			t.Errorf("%q is masked as %q, want %q", user, got, want)
-		}
-	}
-}

@@ -13,7 +13,7 @@ import (
 func Render(form contract.LoginReportForm, runs ...contract.Login) (body []byte, mediaType string, err error) {
 	shown := make([]contract.Login, len(runs))
 	for i, l := range runs {
-		l.User, l.Open = masked(l.User), ""
+		l.User, l.Open = contract.MaskUser(l.User), ""
 		shown[i] = l
 	}
 	switch form {

@@ -86,7 +86,7 @@ func (o *run) change(edit func(*contract.Login)) {
 // the end is written before anybody hears of it.
 func (o *run) run() {
 	defer o.cancel(nil)
-	defer wipe(&o.asked.LoginRequest)
+	defer o.asked.Wipe()
 	err := o.play()
 	o.release()
 	if !negative(o.asked.Scenario) {
@@ -266,17 +266,8 @@ func told(owner contract.Owner, l contract.Login, step *contract.LoginStep) cont
 		text, at = l.ID+": "+step.Name+": "+string(step.State), step.At
 		l.Steps = append(l.Steps, *step)
 	}
-	l.User, l.Open = masked(l.User), ""
+	l.User, l.Open = contract.MaskUser(l.User), ""
 	return contract.Event{Type: contract.LoginChanged, At: at, Subject: l.ID, Text: text, Login: &l, Owner: &owner}
-}
-
-// masked hides all of a UUID but its last digits, as everywhere in the daemon.
-func masked(user string) string {
-	const shown = 3
-	if len(user) <= 2*shown {
-		return strings.Repeat("*", len(user))
-	}
-	return strings.Repeat("*", len(user)-shown) + user[len(user)-shown:]
 }
 
 // digits are what a user's UUID looks like. A client id that begins so is none.
@@ -294,7 +285,7 @@ func mask(s *contract.LoginStep, personal []string) {
 			if strings.HasSuffix(found, ".apps") {
 				return found
 			}
-			return masked(found)
+			return contract.MaskUser(found)
 		})
 	}
 }

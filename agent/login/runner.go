@@ -116,7 +116,7 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 func (r *Runner) Begin(ctx context.Context, by lease.Caller, request contract.LoginRequest) (contract.Login, error) {
 	begun, err := r.begin(ctx, by, request)
 	if err != nil {
-		wipe(&request)
+		request.Wipe()
 	}
 	return begun, err
 }
@@ -159,17 +159,6 @@ func (r *Runner) begin(ctx context.Context, by lease.Caller, request contract.Lo
 		one.run()
 	}()
 	return begun, nil
-}
-
-// wipe clears what a request brought that is secret.
-func wipe(request *contract.LoginRequest) {
-	if request.PIN != nil {
-		clear(request.PIN.Value)
-	}
-	if request.Tokens != nil {
-		clear(request.Tokens.IDToken)
-		clear(request.Tokens.AccessToken)
-	}
 }
 
 // Login finds a run, and whose it is. Its user is not masked.

@@ -180,7 +180,7 @@ func (o *run) aal2ForAAL3(ctx context.Context) error {
 	users := cis2.MockUsers()
 	weak := users[slices.IndexFunc(users, func(u cis2.User) bool { return u.AAL == 2 })].UUID
 	err = o.refuses(ctx, contract.RefusedByMock, "user", []string{stageChoose}, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
-		s.Expected = "user " + masked(weak) + ", of AAL2, does not get on"
+		s.Expected = "user " + contract.MaskUser(weak) + ", of AAL2, does not get on"
 		next, err := o.reply(ctx, p, "do", "choose", "user", weak, "authenticator", string(o.held.authenticator.Kind))
 		if err != nil {
 			return refused{}, err
