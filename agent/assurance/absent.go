@@ -18,7 +18,9 @@ func (t *tally) addMissing(kind contract.Kind, target string, machine bool, made
 		if r.Machine != machine || !r.Required || r.Code == ofUser(kind) || r.Where == AtReal && target == Mock {
 			continue
 		}
-		if slices.ContainsFunc(made, func(c contract.Check) bool { return health.StandsFor(failure.Code(c.Code), kind) == r.Code }) {
+		if slices.ContainsFunc(made, func(c contract.Check) bool {
+			return concerns(c, target) && health.StandsFor(failure.Code(c.Code), kind) == r.Code
+		}) {
 			continue
 		}
 		check := health.Check(r.Code, contract.Unknown, health.NotChecked, at)
@@ -59,7 +61,7 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 	for _, kind := range kinds(q) {
 		for _, code := range presence(kind) {
 			for _, c := range s.Checks {
-				if health.StandsFor(failure.Code(c.Code), kind) == code && !passes(c) && (waits == "" || c.State == contract.Fail) {
+				if concerns(c, q.Target) && health.StandsFor(failure.Code(c.Code), kind) == code && !passes(c) && (waits == "" || c.State == contract.Fail) {
 					checks = append(checks, c)
 				}
 			}
@@ -84,7 +86,7 @@ func kinds(q contract.Question) []contract.Kind {
 // anything: a source that has not looked yet, a card that is being read.
 func pending(s *contract.Snapshot, q contract.Question) string {
 	for _, source := range s.Sources {
-		if source.State == "starting" && concerns(source.Name, q) {
+		if source.State == "starting" && mayBring(source.Name, q) {
 			return "the source " + source.Name + " has not looked yet"
 		}
 	}
@@ -99,9 +101,9 @@ func pending(s *contract.Snapshot, q contract.Question) string {
 	return ""
 }
 
-// concerns reports whether a source could bring what a question asks for, by
+// mayBring reports whether a source could bring what a question asks for, by
 // its name where that says so.
-func concerns(source string, q contract.Question) bool {
+func mayBring(source string, q contract.Question) bool {
 	virtual := strings.HasPrefix(source, "virtual-")
 	if virtual && q.Target != Mock {
 		return false

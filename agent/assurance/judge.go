@@ -132,6 +132,9 @@ func consider(s *contract.Snapshot, a *contract.Authenticator, q contract.Questi
 		own = append(slices.Clip(own), check)
 	}
 	for _, check := range own {
+		if !concerns(check, q.Target) {
+			continue
+		}
 		check = issuerCheck(check, a, q.Target)
 		w, named := weigh(failure.Code(check.Code), a.Kind, false, q.Target)
 		if !named {
@@ -154,6 +157,9 @@ func consider(s *contract.Snapshot, a *contract.Authenticator, q contract.Questi
 func machineChecks(s *contract.Snapshot, kind contract.Kind, target string, t *tally) []contract.Check {
 	var checks []contract.Check
 	for _, check := range s.Checks {
+		if !concerns(check, target) {
+			continue
+		}
 		if w, _ := weigh(failure.Code(check.Code), kind, true, target); w != ignored {
 			checks = append(checks, check)
 			t.add(check, w)
@@ -161,6 +167,9 @@ func machineChecks(s *contract.Snapshot, kind contract.Kind, target string, t *t
 	}
 	return append(checks, t.addMissing(kind, target, true, s.Checks, s.ObservedAt)...)
 }
+
+// concerns is whether a check holds at a target.
+func concerns(c contract.Check, target string) bool { return c.Target == "" || c.Target == target }
 
 // worstFirst sorts checks by state and keeps their order otherwise.
 func worstFirst(checks []contract.Check) []contract.Check {

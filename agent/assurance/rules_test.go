@@ -1,6 +1,7 @@
 package assurance_test
 
 import (
+	"slices"
 	"testing"
 
 	"authbridge/agent/assurance"
@@ -81,6 +82,43 @@ func TestARequiredCheckThatNobodyMadeIsNotPassedOver(t *testing.T) {
 	if v.Outcome != contract.VerdictUnproven {
 		t.Errorf("%s: %s", v.Outcome, v.Summary)
 	}
+}
+
+// TestACheckOfAnotherTargetIsNotLookedAt: what is wrong with one target keeps
+// nobody from another, and what is right with one proves nothing of another.
+func TestACheckOfAnotherTargetIsNotLookedAt(t *testing.T) {
+	t.Parallel()
+	s := settled(snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical)))
+	ask := func(target string) contract.Verdict {
+		return assurance.Judge(s, contract.Question{AAL: 3, Target: target, Kind: contract.Smartcard})
+	}
+	s.Checks = append(s.Checks, checkAt("prod", failure.NetIssuer, contract.Fail))
+	s.Authenticators[0].Checks = append(s.Authenticators[0].Checks, checkAt("prod", failure.CertValid, contract.Fail))
+	v := ask("int")
+	if v.Outcome != contract.VerdictReady {
+		t.Errorf("what fails for prod makes it %s: %s", v.Outcome, v.Summary)
+	}
+	for _, c := range append(v.Checks, v.Candidates[0].Checks...) {
+		if c.Target != "" && c.Target != "int" {
+			t.Errorf("the verdict for int shows %s at %s", c.Code, c.Target)
+		}
+	}
+	if v := ask("prod"); v.Outcome != contract.VerdictNotReady {
+		t.Errorf("what fails for prod leaves it %s there: %s", v.Outcome, v.Summary)
+	}
+	// Nobody looked at dep: that int answers does not settle it.
+	v = ask("dep")
+	if v.Outcome != contract.VerdictUnproven || !slices.ContainsFunc(v.Checks, func(c contract.Check) bool {
+		return c.Code == string(failure.NetIssuer) && c.State == contract.Unknown
+	}) {
+		t.Errorf("%s: %s", v.Outcome, v.Summary)
+	}
+}
+
+func checkAt(target string, code failure.Code, state contract.CheckState) contract.Check {
+	c := health.Check(code, state, "seen", noon)
+	c.Target = target
+	return c
 }
 
 func TestTheTableCannotBeChanged(t *testing.T) {

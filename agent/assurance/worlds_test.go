@@ -40,7 +40,7 @@ func machine(goos string) health.Facts {
 		{Name: "fido", State: "up", ObservedAt: noon},
 		{Name: "virtual-pcsc", State: "up", ObservedAt: noon},
 		{Name: "virtual-fido", State: "up", ObservedAt: noon},
-	}}
+	}, Targets: []health.Target{{Name: "int"}, {Name: "prod"}}}
 }
 
 func source(o contract.Origin, name string) string {
@@ -93,6 +93,7 @@ func settled(s *contract.Snapshot) *contract.Snapshot {
 		for i, c := range checks {
 			if c.State == contract.Unknown && (c.Evidence == health.NotChecked || c.Code == string(failure.KeyRegistered)) {
 				checks[i] = health.Check(failure.Code(c.Code), contract.Pass, "found out", noon)
+				checks[i].Target = c.Target
 			}
 		}
 	}
@@ -113,7 +114,9 @@ func anything(r *rand.Rand) *contract.Snapshot {
 		var list []contract.Check
 		for _, code := range of {
 			if r.IntN(10) > 0 {
-				list = append(list, health.Check(code, one(r, states...), "seen", noon))
+				check := health.Check(code, one(r, states...), "seen", noon)
+				check.Target = one(r, "", "", "", "int", "prod")
+				list = append(list, check)
 			}
 		}
 		for range r.IntN(2) {

@@ -16,7 +16,9 @@ const (
 // Check is one health finding. Title, remedy and NHS code come from the
 // registry of failures, so that API, CLI, tray and page use the same words.
 type Check struct {
-	Code       string     `json:"code" doc:"stable, for example PIN_RETRIES"`
+	Code string `json:"code" doc:"stable, for example PIN_RETRIES"`
+	// Target is set on a check that holds for a sign-in at one target alone.
+	Target     string     `json:"target,omitempty" doc:"the one target that it holds for; absent: all"`
 	State      CheckState `json:"state" enum:"pass,warn,fail,unknown"`
 	Title      string     `json:"title"`
 	Evidence   string     `json:"evidence" doc:"what was seen"`

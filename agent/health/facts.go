@@ -12,6 +12,14 @@ type Facts struct {
 	Readers []contract.Reader // without Checks
 	Cards   []Card
 	Keys    []Key
+	// Targets are those that checks are made for, each with a name of its own.
+	// The mock is none of them: nothing of it has to be reached or set up.
+	Targets []Target
+}
+
+// Target is what a sign-in is aimed at.
+type Target struct {
+	Name string
 }
 
 // Card is a smartcard that was read, or tried to be.

@@ -64,6 +64,7 @@ func world() health.Facts {
 		Readers: []contract.Reader{reader("a", contract.Ready)},
 		Cards:   []health.Card{goodCard("a")},
 		Keys:    []health.Key{goodKey("k")},
+		Targets: []health.Target{{Name: "int"}, {Name: "prod"}},
 	}
 }
 
@@ -137,6 +138,9 @@ func anything(seed uint64) health.Facts {
 			k.Info = &health.KeyInfo{FIDO2: r.IntN(2) == 0, ClientPIN: one(r, nil, ptr(false), ptr(true)), UV: one(r, nil, ptr(false), ptr(true)), ForcePINChange: r.IntN(4) == 0, CCID: r.IntN(2) == 0}
 		}
 		f.Keys = append(f.Keys, k)
+	}
+	for i := range r.IntN(4) {
+		f.Targets = append(f.Targets, health.Target{Name: string(rune('t' + i))})
 	}
 	return f
 }

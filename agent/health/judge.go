@@ -16,6 +16,7 @@ type Report struct {
 	// Again is when time alone can change it; zero is never.
 	Again time.Time
 
+	targets int // how many checks a rule with PerTarget makes
 	// held is since when a worse state waits to be shown; see [Settle].
 	held map[string]time.Time
 }
@@ -25,6 +26,7 @@ func Judge(facts Facts, now time.Time) Report {
 	r := Report{
 		Readers:        make(map[string][]contract.Check, len(facts.Readers)),
 		Authenticators: make(map[string][]contract.Check, len(facts.Cards)+len(facts.Keys)),
+		targets:        len(facts.Targets),
 	}
 	all := subject{facts: &facts, now: now}
 	r.Machine = r.run(machineRules(), all, now)
@@ -56,40 +58,57 @@ func observed(a *contract.Authenticator) time.Time {
 
 // run makes the checks of one subject.
 func (r *Report) run(rules []Rule, s subject, at time.Time) []contract.Check {
-	checks := make([]contract.Check, 0, len(rules))
-	made := make(map[failure.Code]contract.Check, len(rules)) // by the rule's code
-	for _, rule := range rules {
-		f, waiting := waitFor(rule, made)
+	rows := rows(rules, r.targets)
+	checks := make([]contract.Check, 0, len(rows))
+	made := make(map[rowKey]contract.Check, len(rows))
+	for _, row := range rows {
+		target := ""
+		if s.target = nil; row.target != forAll {
+			s.target = &s.facts.Targets[row.target]
+			target = s.target.Name
+		}
+		f, waiting := waitFor(row, made)
 		if !waiting {
-			f = rule.judge(s)
+			f = row.judge(s)
 		}
 		if !f.again.IsZero() && (r.Again.IsZero() || f.again.Before(r.Again)) {
 			r.Again = f.again
 		}
 		if f.code == "" {
-			f.code = rule.Code
+			f.code = row.Code
 		}
 		if f.at.IsZero() {
 			f.at = at
 		}
 		check := Check(f.code, f.state, f.evidence, f.at)
+		check.Target = target
 		if f.waits {
 			// What to do is said by what it waits for: "renew the certificates"
 			// would mislead whose card does not answer.
 			check.Remedy, check.NHSCode = "", ""
 		}
-		made[rule.Code] = check
+		made[rowKey{row.Code, row.target}] = check
 		checks = append(checks, check)
 	}
 	return checks
 }
 
+// rowKey finds what a row has made, by the rule's code.
+type rowKey struct {
+	code   failure.Code
+	target int
+}
+
 // waitFor finds the first dependency that is not met, and names it by the code
 // that is shown for it. Its own dependencies need no look: it is unknown
 // itself while they are not met.
-func waitFor(rule Rule, made map[failure.Code]contract.Check) (finding, bool) {
-	for _, code := range rule.DependsOn {
-		if dep := made[code]; dep.State != contract.Pass && dep.State != contract.Warn {
+func waitFor(r row, made map[rowKey]contract.Check) (finding, bool) {
+	for _, code := range r.DependsOn {
+		dep, ok := made[rowKey{code, r.target}]
+		if !ok {
+			dep = made[rowKey{code, forAll}]
+		}
+		if dep.State != contract.Pass && dep.State != contract.Warn {
 			is := "fails"
 			if dep.State != contract.Fail {
 				is = "is not known"

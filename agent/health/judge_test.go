@@ -371,8 +371,9 @@ func TestACauseIsSaidOnce(t *testing.T) {
 	}
 }
 
-// TestNoSubjectHasTwoChecksOfOneCode: a check is found by its code.
-func TestNoSubjectHasTwoChecksOfOneCode(t *testing.T) {
+// TestNoSubjectHasTwoChecksOfOneCodeForATarget: a check is found by its code
+// and its target, and none is made for one target as well as for all.
+func TestNoSubjectHasTwoChecksOfOneCodeForATarget(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3000) {
 		r := health.Judge(anything(seed), noon)
@@ -385,11 +386,35 @@ func TestNoSubjectHasTwoChecksOfOneCode(t *testing.T) {
 		for _, checks := range lists {
 			seen := map[string]bool{}
 			for _, c := range checks {
-				if seen[c.Code] {
-					t.Fatalf("seed %d: %s is there twice", seed, c.Code)
+				if seen[c.Code] || seen[c.Code+" "+c.Target] || c.Target == "" && seen[c.Code+" some"] {
+					t.Fatalf("seed %d: %s for %q is there twice", seed, c.Code, c.Target)
 				}
-				seen[c.Code] = true
+				if c.Target == "" {
+					seen[c.Code] = true
+				} else {
+					seen[c.Code+" some"], seen[c.Code+" "+c.Target] = true, true
+				}
 			}
+		}
+	}
+}
+
+func TestEachTargetHasItsCheck(t *testing.T) {
+	t.Parallel()
+	facts := world()
+	facts.Targets = []health.Target{{Name: "int"}, {Name: "ours"}}
+	for _, r := range health.Rules() {
+		if !r.PerTarget {
+			continue
+		}
+		var targets []string
+		everyCheck(health.Judge(facts, noon), func(c contract.Check) {
+			if c.Code == string(r.Code) {
+				targets = append(targets, c.Target)
+			}
+		})
+		if !slices.Equal(targets, []string{"int", "ours"}) {
+			t.Errorf("%s is made for %q", r.Code, targets)
 		}
 	}
 }

@@ -36,9 +36,12 @@ func machineRules() []Rule {
 	for _, code := range []failure.Code{
 		failure.TOTPReady,
 		failure.MWPIV, failure.MWOberthur, failure.NHSPortService, failure.NHSCM, failure.NHSClientConflict, failure.NHSEnvReg,
-		failure.NetIssuer, failure.NetACR, failure.NetHSCN, failure.ClockSkew, failure.PortClash, failure.BrowserLNA,
+		failure.PortClash, failure.BrowserLNA,
 	} {
 		rules = append(rules, Rule{Code: code, Scope: OfMachine, judge: notChecked})
+	}
+	for _, code := range []failure.Code{failure.NetIssuer, failure.NetACR, failure.NetHSCN, failure.ClockSkew} {
+		rules = append(rules, Rule{Code: code, Scope: OfMachine, PerTarget: true, judge: notChecked})
 	}
 	return rules
 }

@@ -22,9 +22,12 @@ const (
 type Rule struct {
 	Code  failure.Code
 	Scope Scope
-	// DependsOn are checks of the same scope that must have been found at
-	// least usable (pass or warn) before this one means anything; else it is
-	// unknown, and its evidence names what it waits for.
+	// PerTarget makes one check for each of [Facts.Targets].
+	PerTarget bool
+	// DependsOn are checks of the same scope, and the same target if they are
+	// made for each, that must have been found at least usable (pass or warn)
+	// before this one means anything; else it is unknown, and its evidence
+	// names what it waits for.
 	DependsOn []failure.Code
 	// TimeToVisible is how long a worse state must last before it shows, so
 	// that what comes and goes in a moment does not flap. Better states show
@@ -36,13 +39,38 @@ type Rule struct {
 	judge func(subject) finding
 }
 
-// subject is what a rule looks at; reader, card and key as the scope says.
+// subject is what a rule looks at; reader, card and key as the scope says,
+// target where a check is made for each.
 type subject struct {
 	facts  *Facts
 	now    time.Time
 	reader *contract.Reader
 	card   *Card
 	key    *Key
+	target *Target
+}
+
+// row is one check of a subject: no two have the same rule and target.
+type row struct {
+	*Rule
+	target int // in Facts.Targets; forAll: the check holds for every one
+}
+
+const forAll = -1
+
+// rows are the checks that rules make, in the order in which they appear.
+func rows(rules []Rule, targets int) []row {
+	all := make([]row, 0, len(rules))
+	for i := range rules {
+		if !rules[i].PerTarget {
+			all = append(all, row{&rules[i], forAll})
+			continue
+		}
+		for target := range targets {
+			all = append(all, row{&rules[i], target})
+		}
+	}
+	return all
 }
 
 // finding is what a rule says.
@@ -120,7 +148,8 @@ func StandsFor(code failure.Code, kind contract.Kind) failure.Code {
 }
 
 // said is the code that a source gave for a condition, if it may stand in for
-// the check; else the usual one. So no two checks of a subject have one code.
+// the check; else the usual one. So no two checks of a subject have one code
+// for one target.
 func said(code string, check failure.Code, kind contract.Kind, usual failure.Code) failure.Code {
 	if c := failure.Code(code); c != check && StandsFor(c, kind) == check {
 		return c

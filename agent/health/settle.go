@@ -1,6 +1,7 @@
 package health
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ func Settle(prev, next Report, now time.Time) Report {
 		Readers:        make(map[string][]contract.Check, len(next.Readers)),
 		Authenticators: make(map[string][]contract.Check, len(next.Authenticators)),
 		Again:          next.Again,
+		targets:        next.targets,
 	}
 	s := settling{held: prev.held, shown: &shown, now: now}
 	shown.Machine = s.settle("", machineRules(), prev.Machine, next.Machine)
@@ -58,20 +60,21 @@ type settling struct {
 	now   time.Time
 }
 
-// settle settles the checks of one subject: one a rule, in the same order.
+// settle settles the checks of one subject: one a row, in the same order.
 func (s *settling) settle(subject string, rules []Rule, was, is []contract.Check) []contract.Check {
-	if len(was) != len(rules) || len(is) != len(rules) {
+	rows := rows(rules, s.shown.targets)
+	if len(was) != len(rows) || len(is) != len(rows) {
 		return is
 	}
 	shown := slices.Clone(is)
-	held := make(map[failure.Code]bool) // and broken, so that others wait for it
-	for i, rule := range rules {
+	held := make(map[rowKey]bool) // and broken, so that others wait for it
+	for i, row := range rows {
 		if !worse(is[i].State, was[i].State) {
 			continue
 		}
-		waits := is[i].State == contract.Unknown && slices.ContainsFunc(rule.DependsOn, func(c failure.Code) bool { return held[c] })
-		if waits || s.hold(subject, rule, is[i].State) {
-			held[rule.Code] = is[i].State != contract.Warn
+		waits := is[i].State == contract.Unknown && slices.ContainsFunc(row.DependsOn, func(c failure.Code) bool { return held[rowKey{c, row.target}] || held[rowKey{c, forAll}] })
+		if waits || s.hold(subject, row, is[i].State) {
+			held[rowKey{row.Code, row.target}] = is[i].State != contract.Warn
 			shown[i] = was[i]
 		}
 	}
@@ -80,16 +83,16 @@ func (s *settling) settle(subject string, rules []Rule, was, is []contract.Check
 
 // hold reports whether a worse state of the rule must wait still. What a
 // verdict rests on, the checks of an authenticator, never hides a failure.
-func (s *settling) hold(subject string, rule Rule, state contract.CheckState) bool {
-	if rule.TimeToVisible == 0 || rule.Scope != OfMachine && state != contract.Warn {
+func (s *settling) hold(subject string, r row, state contract.CheckState) bool {
+	if r.TimeToVisible == 0 || r.Scope != OfMachine && state != contract.Warn {
 		return false
 	}
-	key := subject + " " + string(rule.Code)
+	key := fmt.Sprint(subject, " ", r.Code, " ", r.target)
 	since, waiting := s.held[key]
 	if !waiting {
 		since = s.now
 	}
-	until := since.Add(rule.TimeToVisible)
+	until := since.Add(r.TimeToVisible)
 	if !s.now.Before(until) {
 		return false
 	}

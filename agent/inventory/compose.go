@@ -23,6 +23,7 @@ func merge(goos string, observations []Observation) health.Facts {
 		facts.Readers = append(facts.Readers, sorted(o.Readers, func(r contract.Reader) string { return r.Name + r.ID })...)
 		facts.Cards = append(facts.Cards, sorted(o.Cards, func(c health.Card) string { return c.ID })...)
 		facts.Keys = append(facts.Keys, sorted(o.Keys, func(k health.Key) string { return k.ID })...)
+		facts.Targets = append(facts.Targets, o.Targets...)
 	}
 	return facts
 }

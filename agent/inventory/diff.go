@@ -90,7 +90,7 @@ func diffChecks(prev, next []contract.Check) []contract.Event {
 	var events []contract.Event
 	for i := range next {
 		now := new(next[i])
-		was := find(prev, func(c *contract.Check) bool { return c.Code == now.Code })
+		was := find(prev, func(c *contract.Check) bool { return c.Code == now.Code && c.Target == now.Target })
 		if was == nil || untimedCheck(*was) != untimedCheck(*now) {
 			events = append(events, contract.Event{Type: contract.CheckChanged, Subject: now.Code, Check: now})
 		}
@@ -174,7 +174,11 @@ func describe(e *contract.Event) {
 	case e.Source != nil:
 		e.Text = withDetail(fmt.Sprintf("source %s is %s", e.Source.Name, e.Source.State), e.Source.Code, e.Source.Detail)
 	case e.Check != nil:
-		e.Text = fmt.Sprintf("check %s: %s (%s)", e.Check.Code, e.Check.State, e.Check.Evidence)
+		name := e.Check.Code
+		if e.Check.Target != "" {
+			name += " at " + e.Check.Target
+		}
+		e.Text = fmt.Sprintf("check %s: %s (%s)", name, e.Check.State, e.Check.Evidence)
 	case e.Type == contract.ReaderAdded && e.Reader != nil:
 		e.Text = "reader " + e.Reader.Name + " added"
 	case e.Type == contract.CardInserted && e.Reader != nil:

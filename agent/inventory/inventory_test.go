@@ -299,6 +299,34 @@ func TestAFailedSourceIsDownForgottenAndStartedAgainWithBackoff(t *testing.T) {
 	})
 }
 
+// TestWhatChangesAtOneTargetIsToldOfThatTarget: a check is its code and its
+// target.
+func TestWhatChangesAtOneTargetIsToldOfThatTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		changes := time.Now().Add(time.Hour)
+		judge := func(_ health.Facts, now time.Time) health.Report {
+			r := health.Report{Machine: []contract.Check{
+				{Code: "NET_ISSUER", Target: "int", State: contract.Pass}, {Code: "NET_ISSUER", Target: "prod", State: contract.Pass, Evidence: "it answers"},
+			}, Again: changes}
+			if !now.Before(changes) {
+				r.Machine[1].State, r.Machine[1].Evidence, r.Again = contract.Fail, "it is silent", time.Time{}
+			}
+			return r
+		}
+		inv, stop := start(t, Config{Judge: judge})
+		defer stop()
+		sub := subscribe(t, inv, inv.Snapshot().ID)
+		d, err := sub.Next(t.Context())
+		if err != nil || len(d.Events) != 1 {
+			t.Fatalf("told %+v, %v", d, err)
+		}
+		e := d.Events[0].Event(Viewer{Identity: true})
+		if e.Subject != "NET_ISSUER" || e.Check.Target != "prod" || e.Text != "check NET_ISSUER at prod: fail (it is silent)" {
+			t.Errorf("told %+v", e)
+		}
+	})
+}
+
 func TestTimeAloneCanChangeAReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		expiry := time.Now().Add(48 * time.Hour)

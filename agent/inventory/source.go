@@ -50,6 +50,7 @@ type Observation struct {
 	Readers []contract.Reader
 	Cards   []health.Card
 	Keys    []health.Key
+	Targets []health.Target
 	// Events are in the order in which they happened, without ID. A card
 	// swapped within one moment is two events, though the states are equal.
 	Events []contract.Event

@@ -61,8 +61,12 @@ func (s *screen) showChecks(indent string, checks []contract.Check, all bool) {
 		if c.NHSCode != "" {
 			title += " (" + c.NHSCode + ")"
 		}
+		name := c.Code
+		if c.Target != "" {
+			name += " at " + c.Target
+		}
 		more := indent + "    "
-		s.text(indent+s.paint(m.colour, m.shape)+" "+c.Code+"  ", more, title)
+		s.text(indent+s.paint(m.colour, m.shape)+" "+name+"  ", more, title)
 		if c.Evidence != "" {
 			s.text(more, more, c.Evidence)
 		}

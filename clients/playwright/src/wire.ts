@@ -7,6 +7,8 @@ export type Origin = 'physical' | 'virtual';
 
 export interface Check {
   code: string;
+  /** The one target that it holds for; absent: all. */
+  target?: string;
   state: 'pass' | 'warn' | 'fail' | 'unknown';
   title: string;
   evidence: string;
