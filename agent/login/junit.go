@@ -1,98 +1,43 @@
 package login
 
 import (
-	"encoding/xml"
 	"fmt"
 	"strings"
-	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/report"
 )
-
-// The elements of JUnit's XML, with all that the strictest of its schemas in
-// use wants: id, package, hostname and the empty streams at the end.
-type junitSuites struct {
-	XMLName xml.Name     `xml:"testsuites"`
-	Suites  []junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name       string          `xml:"name,attr"`
-	Package    string          `xml:"package,attr"`
-	ID         int             `xml:"id,attr"`
-	Timestamp  string          `xml:"timestamp,attr"`
-	Hostname   string          `xml:"hostname,attr"`
-	Tests      int             `xml:"tests,attr"`
-	Failures   int             `xml:"failures,attr"`
-	Errors     int             `xml:"errors,attr"`
-	Skipped    int             `xml:"skipped,attr"`
-	Time       string          `xml:"time,attr"`
-	Properties []junitProperty `xml:"properties>property"`
-	Cases      []junitCase     `xml:"testcase"`
-	Out        string          `xml:"system-out"`
-	Err        string          `xml:"system-err"`
-}
-
-type junitProperty struct {
-	Name  string `xml:"name,attr"`
-	Value string `xml:"value,attr"`
-}
-
-type junitCase struct {
-	Name    string        `xml:"name,attr"`
-	Class   string        `xml:"classname,attr"`
-	Time    string        `xml:"time,attr"`
-	Skipped *junitSkipped `xml:"skipped"`
-	Error   *junitFailure `xml:"error"`
-	Failure *junitFailure `xml:"failure"`
-}
-
-type junitSkipped struct {
-	Message string `xml:"message,attr,omitempty"`
-}
-
-type junitFailure struct {
-	Message string `xml:"message,attr"`
-	Type    string `xml:"type,attr"`
-	Text    string `xml:",chardata"`
-}
 
 // asJUnit is one suite a run, one case a step.
 func asJUnit(runs []contract.Login) ([]byte, error) {
-	suites := junitSuites{Suites: make([]junitSuite, len(runs))}
+	suites := make([]report.Suite, len(runs))
 	for i := range runs {
-		suites.Suites[i] = suiteOf(&runs[i], i)
+		suites[i] = suiteOf(&runs[i], i)
 	}
-	body, err := xml.MarshalIndent(&suites, "", " ")
-	if err != nil {
-		return nil, err
-	}
-	return append([]byte(xml.Header), body...), nil
+	return report.JUnit(suites...)
 }
 
-func suiteOf(l *contract.Login, id int) junitSuite {
+func suiteOf(l *contract.Login, id int) report.Suite {
 	ended := l.EndedAt
 	if ended.IsZero() {
 		ended = l.StartedAt
 	}
-	s := junitSuite{
-		Name: nameOf(l), Package: "authbridge.login." + l.Target, ID: id, Timestamp: l.StartedAt.UTC().Format("2006-01-02T15:04:05"),
-		Hostname: "localhost", Tests: len(l.Steps), Time: seconds(ended.Sub(l.StartedAt)),
-		Properties: []junitProperty{{"id", l.ID}, {"acr", l.ACR}, {"driven_by", l.DrivenBy}},
-	}
-	for _, p := range []junitProperty{
-		{"issuer", l.Issuer},
-		{"client_id", l.ClientID},
-		{"user", l.User},
-		{"authenticator", l.Name},
-		{"kind", string(l.Kind)},
-		{"origin", string(l.Origin)},
-		{"purpose", l.Purpose},
-		{"refusers", words(l.Refusers)},
-	} {
-		if p.Value != "" {
-			s.Properties = append(s.Properties, p)
-		}
+	s := report.Suite{
+		Name: nameOf(l), Package: "authbridge.login." + l.Target, ID: id, Timestamp: report.Timestamp(l.StartedAt),
+		Hostname: "localhost", Tests: len(l.Steps), Time: report.Seconds(ended.Sub(l.StartedAt)),
+		Properties: report.Properties([][2]string{
+			{"id", l.ID},
+			{"acr", l.ACR},
+			{"driven_by", l.DrivenBy},
+			{"issuer", l.Issuer},
+			{"client_id", l.ClientID},
+			{"user", l.User},
+			{"authenticator", l.Name},
+			{"kind", string(l.Kind)},
+			{"origin", string(l.Origin)},
+			{"purpose", l.Purpose},
+			{"refusers", words(l.Refusers)},
+		}),
 	}
 	for i := range l.Steps {
 		c := caseOf(&l.Steps[i], s.Package+"."+string(l.Scenario))
@@ -107,9 +52,9 @@ func suiteOf(l *contract.Login, id int) junitSuite {
 		s.Out += l.Steps[i].Name + ": " + string(l.Steps[i].State) + "\n" + lines(&l.Steps[i]) + "\n"
 	}
 	if l.State == contract.LoginAborted || l.State == contract.LoginFailed && s.Failures == 0 {
-		c := junitCase{Name: "run", Class: s.Package + "." + string(l.Scenario), Time: seconds(0), Error: &junitFailure{Type: "aborted"}}
+		c := report.Case{Name: "run", Class: s.Package + "." + string(l.Scenario), Time: report.Seconds(0), Error: &report.Failure{Type: "aborted"}}
 		if l.Problem != nil {
-			c.Error = &junitFailure{Message: l.Problem.Title, Type: l.Problem.Code, Text: join(l.Problem.Detail, l.Problem.Remedy)}
+			c.Error = &report.Failure{Message: l.Problem.Title, Type: l.Problem.Code, Text: join(l.Problem.Detail, l.Problem.Remedy)}
 		}
 		s.Cases = append(s.Cases, c)
 		s.Tests++
@@ -118,13 +63,13 @@ func suiteOf(l *contract.Login, id int) junitSuite {
 	return s
 }
 
-func caseOf(step *contract.LoginStep, class string) junitCase {
-	c := junitCase{Name: step.Name, Class: class, Time: fmt.Sprintf("%.6f", step.TookMS/1000)}
+func caseOf(step *contract.LoginStep, class string) report.Case {
+	c := report.Case{Name: step.Name, Class: class, Time: fmt.Sprintf("%.6f", step.TookMS/1000)}
 	switch step.State {
 	case contract.StepFail:
-		c.Failure = &junitFailure{Message: title(step.Code), Type: step.Code, Text: lines(step)}
+		c.Failure = &report.Failure{Message: title(step.Code), Type: step.Code, Text: lines(step)}
 	case contract.StepSkipped:
-		c.Skipped = &junitSkipped{Message: step.Got}
+		c.Skipped = &report.Skipped{Message: step.Got}
 	case contract.StepPass:
 	}
 	return c
@@ -154,5 +99,3 @@ func words[T ~string](all []T) string {
 	}
 	return strings.Join(texts, " and ")
 }
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.6f", d.Seconds()) }
