@@ -25,6 +25,10 @@
 // with a code. GET of a step's action and "/wait" waits, up to 20 s, for the
 // step to change: so a smartcard's proof is heard of.
 //
+// Who walks the pages in a browser finds the stage as data-stage of main: beside
+// those of a [Step] these are register, enrol and registered, and sorry where
+// the page says what did not work.
+//
 // # The proof of a smartcard
 //
 // The page shows a reference: 8 characters, good once and for 5 minutes. Who

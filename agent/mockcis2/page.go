@@ -18,8 +18,10 @@ func hashed(a asset) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// view is a page: its heading, which is its title too, and what is below.
+// view is a page: its heading, which is its title too, and what is below. Its
+// stage tells programs which page it is, whatever it looks like.
 type view struct {
+	stage   string
 	heading string
 	head    nodes
 	body    nodes
@@ -39,7 +41,7 @@ func (s *Server) showPage(w http.ResponseWriter, status int, v view) {
 		),
 		el("body",
 			el("header", el("p", el("strong", text("CIS2 mock")), text(" for tests. This is not the NHS."))),
-			el("main", el("h1", text(v.heading)), v.body),
+			el("main", when(v.stage != "", attr("data-stage", v.stage)), el("h1", text(v.heading)), v.body),
 			el("script", script),
 		),
 	).write(&b)
@@ -59,7 +61,7 @@ func (s *Server) sorry(w http.ResponseWriter, r *http.Request, status int, sente
 		writeJSON(w, status, refuse(code, sentence))
 		return
 	}
-	s.showPage(w, status, view{heading: "This did not work", body: nodes{el("p", text(sentence))}})
+	s.showPage(w, status, view{stage: "sorry", heading: "This did not work", body: nodes{el("p", text(sentence))}})
 }
 
 // problem is what was wrong with the last answer, where a screen reader says it

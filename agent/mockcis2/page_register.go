@@ -13,7 +13,7 @@ func registerView(e Enrolment, all []cis2.Authenticator) view {
 	for _, a := range all {
 		choices = append(choices, choice("authenticator", string(a), title(nameOf(a)), fmt.Sprintf("AAL%d", cis2.AALOf(a)), e.Authenticator == a))
 	}
-	return view{heading: "Register a key or an app", body: nodes{
+	return view{stage: "register", heading: "Register a key or an app", body: nodes{
 		problem(e.Problem),
 		el("p", text("A smartcard needs no registration: its certificate names the user.")),
 		asForm(e.Action, e.CSRF,
@@ -28,13 +28,13 @@ func enrolmentView(e Enrolment) view {
 	again := el("p", el("a", attr("href", "/register"), text("Register another one")))
 	switch {
 	case e.Done != "":
-		return view{heading: "Registered", body: nodes{
+		return view{stage: "registered", heading: "Registered", body: nodes{
 			el("p", attr("id", "done"), attr("role", "status"), text(fmt.Sprintf("%s of user %s, for AAL%d. You can close this page.",
 				e.Done, e.User, cis2.AALOf(e.Authenticator)))), again,
 		}}
 	case e.Authenticator == cis2.TOTP:
 		address := "otpauth://totp/" + url.PathEscape("CIS2 mock:"+e.User) + "?secret=" + e.Secret + "&issuer=" + url.PathEscape("CIS2 mock")
-		return view{heading: "Register an authenticator app", body: nodes{
+		return view{stage: "enrol", heading: "Register an authenticator app", body: nodes{
 			problem(e.Problem),
 			el("p", text("Enter this key in the app, as one of time-based codes: "), el("code", attr("id", "secret"), text(e.Secret))),
 			el("p", text("As an address: "), el("code", text(address))),
@@ -47,7 +47,7 @@ func enrolmentView(e Enrolment) view {
 	if e.Problem == "" {
 		body = append(body, ceremony(e.Action, e.CSRF, "register", "create", string(e.Options), "Register the "+nameOf(e.Authenticator)))
 	}
-	return view{heading: "Register a " + nameOf(e.Authenticator), body: append(body, again)}
+	return view{stage: "enrol", heading: "Register a " + nameOf(e.Authenticator), body: append(body, again)}
 }
 
 func (s *Server) home(w http.ResponseWriter, _ *http.Request) {

@@ -53,6 +53,7 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, status int, st
 			body:    nodes{el("p", el("a", attr("id", "continue"), attr("href", step.Continue), text("Continue to "+step.Application)))},
 		}
 	}
+	v.stage = step.Stage
 	s.showPage(w, status, v)
 }
 

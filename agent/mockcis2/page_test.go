@@ -181,6 +181,22 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestPagesTellTheirStage holds what programs that walk the pages know them by.
+func TestPagesTellTheirStage(t *testing.T) {
+	t.Parallel()
+	pages := everyPage(t, newRig(t))
+	for name, want := range map[string]string{
+		"choose": "choose", "a problem": "choose", "smartcard": "smartcard", "webauthn": "webauthn", "totp": "totp", "role": "role", "done": "done",
+		"register": "register", "register a passkey": "enrol", "register an app": "enrol", "registered": "registered", "sorry": "sorry", "home": "",
+	} {
+		walk(parse(t, pages[name]), func(n *html.Node) {
+			if got, _ := value(n, "data-stage"); n.Data == "main" && got != want {
+				t.Errorf("%s: the stage is %q, want %q", name, got, want)
+			}
+		})
+	}
+}
+
 // TestDataIsNoMarkup puts into everything that is shown what would be a script.
 func TestDataIsNoMarkup(t *testing.T) {
 	t.Parallel()
