@@ -48,6 +48,9 @@ type Question struct {
 // Verdict answers a question, with the checks it rests on.
 type Verdict struct {
 	Question
+	// Issuer is the target's, octet by octet: a client tells the sign-in page by
+	// it.
+	Issuer  string  `json:"issuer,omitempty" doc:"of the target, octet by octet; absent where it is not known: the mock is off, dep is not public"`
 	Outcome Outcome `json:"outcome" enum:"ready,not_ready,unproven"`
 	// Summary is the answer in one sentence for a person.
 	Summary string `json:"summary"`

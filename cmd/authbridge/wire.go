@@ -122,7 +122,12 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
-	judge := func(q contract.Question, snap *contract.Snapshot) contract.Verdict { return assurance.Judge(snap, q) }
+	issuers := issuersOf(mock)
+	judge := func(q contract.Question, snap *contract.Snapshot) contract.Verdict {
+		v := assurance.Judge(snap, q)
+		v.Issuer = issuers[q.Target]
+		return v
+	}
 	desk, err := lease.New(ctx, lease.Config{
 		Inventory: inv, Use: conductor, Store: kept, Judge: judge, Show: inv.ShowLeases, Targets: targets, Log: log,
 	})

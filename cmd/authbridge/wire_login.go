@@ -70,6 +70,19 @@ func realTargets() (all []login.Target) {
 	return all
 }
 
+// issuersOf are those of the targets, as far as they are known; m is nil where
+// the mock is off.
+func issuersOf(m *mock) map[string]string {
+	issuers := map[string]string{}
+	for _, t := range realTargets() {
+		issuers[t.Name] = t.Issuer
+	}
+	if m != nil {
+		issuers[cis2.Mock] = m.Issuer
+	}
+	return issuers
+}
+
 // target is the mock as login runs know it.
 func (m *mock) target() login.Target {
 	users := cis2.MockUsers()

@@ -108,8 +108,12 @@ func (d *running) do(kind contract.Kind, request contract.CeremonyRequest) *cont
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if v, err := d.api.Ready(ctx, contract.Question{AAL: 3, Target: "mock", Kind: kind}, 30*time.Second); err != nil || v.Outcome != contract.VerdictReady {
+	v, err := d.api.Ready(ctx, contract.Question{AAL: 3, Target: "mock", Kind: kind}, 30*time.Second)
+	if err != nil || v.Outcome != contract.VerdictReady {
 		d.t.Fatalf("%+v, %v", v, err)
+	}
+	if v.Issuer != d.mock.Issuer {
+		d.t.Errorf("the verdict's issuer is %q, want %q", v.Issuer, d.mock.Issuer)
 	}
 	lease, err := d.api.TakeLease(ctx, contract.LeaseRequest{Requirement: contract.Requirement{AAL: 3, Target: "mock", Kind: kind}})
 	if err != nil {
