@@ -28,8 +28,8 @@ type VirtualDevice struct {
 type Fault struct {
 	// Name: mute, slow, empty, truncated, garbage, sw, pin-blocked,
 	// cert-expired, cert-expiring, one-cert, no-cert, live-issuer,
-	// retired-atr, no-atr, no-logout, pin-kept (cards); mute, slow, garbage,
-	// foreign-channel, busy, pin-blocked, u2f-only, no-pin (keys).
+	// retired-atr, no-atr, no-logout, pin-kept, pulled (cards); mute, slow,
+	// garbage, foreign-channel, busy, pin-blocked, u2f-only, no-pin (keys).
 	Name string `json:"name"`
 	// Delay is for slow: a Go duration.
 	Delay string `json:"delay,omitempty"`

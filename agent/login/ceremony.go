@@ -21,13 +21,7 @@ func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contra
 		return nil, err
 	}
 	s.Evidence = begun.ID + " by " + begun.Name + " (" + string(begun.Origin) + ")"
-	if o.begun != nil {
-		err = o.begun(ctx, begun.ID)
-	}
-	var over contract.Ceremony
-	if err == nil {
-		over, err = o.r.config.Ceremonies.Await(ctx, begun.ID)
-	}
+	over, err := o.r.config.Ceremonies.Await(ctx, begun.ID)
 	if err != nil {
 		return nil, err // the run ends, and with its lease the ceremony
 	}

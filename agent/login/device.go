@@ -25,13 +25,11 @@ const (
 	faultExpired = "cert-expired"
 	faultRetired = "retired-atr"
 	faultBlocked = "pin-blocked"
-	faultSlow    = "slow"
+	faultPulled  = "pulled"
 	faultNoPIN   = "no-pin"
 )
 
 const (
-	// slowBy is for a card that is to be pulled while it works.
-	slowBy = "100ms"
 	// shortCeremony is for one that must fail by its time.
 	shortCeremony = 2 * time.Second
 	// settleTime is how long a new virtual authenticator may take to be seen.
@@ -213,45 +211,24 @@ func refusalOf(err error, otherwise string) (refused, error) {
 	return refused{string(e.Code), e.Detail}, nil
 }
 
-// cardPulled pulls the card while it signs: the bridge must come to no proof.
+// cardPulled signs in with a card that is pulled in the middle of its signature:
+// it has got the command, and nobody gets the answer. The bridge must come to no
+// proof, and say that the card has gone.
 func (o *run) cardPulled(ctx context.Context) error {
 	return o.withDevice(ctx, func(ctx context.Context, name string) error {
 		p, r, err := o.atPage(ctx)
 		if err != nil {
 			return err
 		}
-		if err := o.faults(ctx, name, contract.Fault{Name: faultRetired}, contract.Fault{Name: faultSlow, Delay: slowBy}); err != nil {
+		if err := o.faults(ctx, name, contract.Fault{Name: faultRetired}, contract.Fault{Name: faultPulled}); err != nil {
 			return err
 		}
-		o.begun = func(ctx context.Context, ceremony string) error {
-			o.atWork(ctx, ceremony)
-			_, err := o.r.config.Virtual.Remove(ctx, name)
-			return err
-		}
-		codes := []string{string(failure.CardGone), string(failure.InsertTimeout), string(failure.CeremonyTimeout)}
-		return o.refuses(ctx, contract.RefusedByBridge, "ceremony", codes, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
-			_, err := o.signWithCard(ctx, s, p, r, shortCeremony)
+		return o.refuses(ctx, contract.RefusedByBridge, "ceremony", []string{string(failure.CardGone)}, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
+			_, err := o.signWithCard(ctx, s, p, r, longestTime)
+			s.Evidence = join(s.Evidence, "the card is one that is pulled during GENERAL AUTHENTICATE")
 			return refusalOf(err, "a proof was made although the card was pulled")
 		})
 	})
-}
-
-// atWork waits until a ceremony is at its authenticator, and not for long: one
-// that never gets there shows so.
-func (o *run) atWork(ctx context.Context, ceremony string) {
-	ctx, cancel := context.WithTimeout(ctx, shortCeremony/2)
-	defer cancel()
-	for {
-		changed := o.r.config.Inventory.Changed()
-		if c, _, ok := o.r.config.Ceremonies.Ceremony(ceremony); !ok || c.State != contract.CeremonyQueued {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // touchTimeout registers a key that nobody touches: the bridge must come to no

@@ -35,8 +35,6 @@ type run struct {
 	held     *held                   // the lease; nil: none
 	leaving  chan contract.LoginStep // of a lease that is being given back; nil: none
 	names    []string                // that no step may show
-	// begun is what a scenario does once a ceremony has begun; nil: nothing.
-	begun func(ctx context.Context, ceremony string) error
 
 	mu    sync.Mutex // guards what follows
 	state contract.Login

@@ -86,6 +86,7 @@ func (h *handle) exchange(command []byte) (answer []byte, ok bool) {
 	}
 	r.busy = true
 	b.mu.Unlock()
+	pulled = card.pulledIn(command) || pulled
 	answer, err := card.Transmit(io, command)
 	b.mu.Lock()
 	r.busy = false

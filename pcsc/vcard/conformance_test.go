@@ -238,6 +238,24 @@ var conformance = map[string]func(*testing.T, place){
 			t.Errorf("the card got %d APDUs, want 3", n)
 		}
 	},
+	"a card pulled while it signs answers nothing": func(t *testing.T, p place) {
+		card := newCard(t, amy)
+		must(t, card.SetFaults(vcard.Fault{Name: vcard.FaultPulled}))
+		w := watch(t, p)
+		w.now()
+		c := connect(t, p, card)
+		c.want(0x9000, selectPIV)
+		c.want(0x9000, verifyRight)
+		c.want(0x9000, "1087119A027C03") // the first of a chain
+		if answer, err := c.Transmit(unhex(t, "0087119A0182")); err == nil && len(answer) >= 2 {
+			t.Errorf("a pulled card answers % X", answer)
+		}
+		w.until(pcsc.StateEmpty)
+		c.refused(pcsc.ShareShared, pcsc.SCARD_E_NO_SMARTCARD)
+		if last := card.Log()[3]; last.Command[1] != 0x87 || !last.Answered {
+			t.Errorf("the card got %+v", last)
+		}
+	},
 	"a mute card hangs its context until it is pulled": func(t *testing.T, p place) {
 		card := newCard(t, amy)
 		c := connect(t, p, card)

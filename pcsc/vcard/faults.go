@@ -29,6 +29,7 @@ const (
 	FaultNoATR        FaultName = "no-atr"        // answers no reset: SCARD_STATE_MUTE; in process only
 	FaultNoLogout     FaultName = "no-logout"     // refuses VERIFY with P1 = FF, as cards older than SP 800-73-4 do
 	FaultPINKept      FaultName = "pin-kept"      // a verified PIN outlives the selection of another application
+	FaultPulled       FaultName = "pulled"        // is pulled while it makes a signature: it gets GENERAL AUTHENTICATE whole, nobody gets the answer
 )
 
 // FaultNames lists every fault there is.
@@ -36,7 +37,7 @@ func FaultNames() []FaultName {
 	return []FaultName{
 		FaultMute, FaultSlow, FaultEmpty, FaultTruncated, FaultGarbage, FaultSW, FaultPINBlocked,
 		FaultCertExpired, FaultCertExpiring, FaultOneCert, FaultNoCert, FaultLiveIssuer, FaultRetiredATR, FaultNoATR,
-		FaultNoLogout, FaultPINKept,
+		FaultNoLogout, FaultPINKept, FaultPulled,
 	}
 }
 
@@ -131,6 +132,17 @@ func find(faults []Fault, name FaultName) (Fault, bool) {
 		return Fault{}, false
 	}
 	return faults[i], true
+}
+
+// pulledIn is whether a command is the one during which the card is pulled. Who
+// has the card in a reader does that.
+func (c *Card) pulledIn(command []byte) bool {
+	if len(command) < headerLength || command[0]&claChain != 0 || command[1] != insGeneralAuthenticate {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hasFault(FaultPulled)
 }
 
 // hasFault is for callers that hold the card.

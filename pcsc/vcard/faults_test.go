@@ -106,6 +106,8 @@ func TestFaults(t *testing.T) {
 			c.Reset()
 			c.play(script{{selectPIV, "9000"}, {verifyEmpty, "63C3"}})
 		}},
+		// The card itself answers; who has it in a reader pulls it (TestConformance).
+		vcard.FaultPulled: {check: func(_ *testing.T, c chip, _ []byte) { c.want("9000", verifyRight) }},
 		vcard.FaultMute: {check: func(t *testing.T, c chip, _ []byte) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()

@@ -189,7 +189,7 @@ func (p *Plug) serve(ctx context.Context, conn net.Conn) (pulled bool) {
 // answer is nil for messages that have none.
 func (p *Plug) answer(ctx context.Context, message []byte) ([]byte, error) {
 	if len(message) > 1 {
-		pulled := p.pull.Load() > 0 && p.pull.Add(-1) == 0
+		pulled := p.pull.Load() > 0 && p.pull.Add(-1) == 0 || p.card.pulledIn(message)
 		answer, err := p.card.Transmit(ctx, message)
 		if pulled {
 			return nil, errPulled
