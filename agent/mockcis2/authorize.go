@@ -10,9 +10,14 @@ import (
 	"authbridge/agent/cis2"
 )
 
+// mostAddress bounds what a posted request may be as an address.
+const mostAddress = 8 << 10
+
 // authorize is the authorization endpoint (OpenID Connect Core 1.0, 3.1.2). It
 // shows the first step itself, so that nobody can be led into a sign-in that
-// somebody else has begun.
+// somebody else has begun. A good request that was posted, as 3.1.2.1 allows, is
+// sent here again as GET: with another site's POST no cookie comes, and there
+// would be no session to answer.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	if r.Method == http.MethodPost {
@@ -48,16 +53,34 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 			request.hint = claims.Subject
 		}
 	}
+	if r.Method == http.MethodPost {
+		address := s.ends.Authorize + "?" + read(values).Encode()
+		if len(address) > mostAddress {
+			s.sendBack(w, r, request, refuse(invalidRequest, "the request is too long"), "")
+			return
+		}
+		w.Header().Set("Location", address)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
 	s.begin(w, r, client, request)
+}
+
+// read are the parameters that are read.
+func read(values url.Values) url.Values {
+	all := url.Values{}
+	for _, name := range authorizeParameters {
+		if values.Has(name) {
+			all.Set(name, values.Get(name))
+		}
+	}
+	return all
 }
 
 // begin answers a good request from the session, or begins a login.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, client *Client, request authorizeRequest) {
 	now := s.config.Now()
-	cookie, browser := s.cookies.read(r, s.cookies.session), s.cookies.read(r, s.cookies.browser)
-	if browser == "" {
-		browser = newSecret()
-	}
+	cookie, own := s.cookies.read(r, s.cookies.session), newSecret()
 	s.book.mu.Lock()
 	current := s.book.session(cookie, now)
 	roles := 0
@@ -74,12 +97,12 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, client *Client, r
 	switch {
 	case refused != nil:
 	case what == reuse:
-		code = s.book.issue(request, current, now)
+		code = s.book.issue(request, current, current.auth, now)
 	default:
-		l := s.newLogin(client, request, browser, now)
+		l := s.newLogin(client, request, own, now)
 		if what == askRole {
 			auth := current.auth
-			l.user, l.with, l.auth, l.stage = auth.user, auth.with, &auth, stageRole
+			l.user, l.with, l.auth, l.stage, l.of = auth.user, auth.with, &auth, stageRole, current
 		} else if l.user == "" && current != nil && request.prompt != promptLogin {
 			l.user = current.auth.user // a step up is the same person's
 		}
@@ -91,13 +114,13 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, client *Client, r
 		s.sendBack(w, r, request, refused, code)
 		return
 	}
-	s.cookies.set(w, s.cookies.browser, browser, sessionFor)
+	s.cookies.set(w, s.cookies.login, own, step.Action, loginFor)
 	s.showStep(w, r, http.StatusOK, step)
 }
 
-func (s *Server) newLogin(client *Client, request authorizeRequest, browser string, now time.Time) *login {
+func (s *Server) newLogin(client *Client, request authorizeRequest, cookie string, now time.Time) *login {
 	return &login{
-		id: newID(), browser: digest(browser), csrf: newSecret(), request: request, client: client, until: now.Add(loginFor),
+		id: newID(), cookie: digest(cookie), csrf: newSecret(), request: request, client: client, until: now.Add(loginFor),
 		stage: stageChoose, user: request.hint, changed: make(chan struct{}),
 	}
 }

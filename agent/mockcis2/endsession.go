@@ -35,14 +35,20 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	cookie := s.cookies.read(r, s.cookies.session)
-	if !hinted {
+	switch {
+	case !hinted && r.Method == http.MethodPost: // with another site's POST no cookie comes
+		s.toEndSession(w)
+		return
+	case !hinted:
 		s.askSignOut(w, r, cookie)
 		return
 	}
 	if ended := s.takeSession(func(one *session) bool { return one.id == hint.Session }); ended != nil {
 		s.tellEnded(r.Context(), ended)
 	}
-	s.cookies.drop(w, s.cookies.session)
+	if !s.signedIn(cookie) { // else it is another session than that of the hint
+		s.cookies.drop(w, s.cookies.session, "/")
+	}
 	if after != "" {
 		w.Header().Set("Location", after)
 		w.WriteHeader(http.StatusSeeOther)
@@ -64,12 +70,20 @@ func withState(address, state string) string {
 
 var signedOut = view{heading: "You are signed out", body: nodes{el("p", attr("role", "status"), text("You can close this page."))}}
 
+func (s *Server) toEndSession(w http.ResponseWriter) {
+	w.Header().Set("Location", s.ends.EndSession)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+func (s *Server) signedIn(cookie string) bool {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	return s.book.session(cookie, s.config.Now()) != nil
+}
+
 // askSignOut asks the user, because any page can send a browser here.
 func (s *Server) askSignOut(w http.ResponseWriter, _ *http.Request, cookie string) {
-	s.book.mu.Lock()
-	there := s.book.session(cookie, s.config.Now()) != nil
-	s.book.mu.Unlock()
-	if !there {
+	if !s.signedIn(cookie) {
 		s.showPage(w, http.StatusOK, signedOut)
 		return
 	}
@@ -84,7 +98,11 @@ func signOutToken(cookie string) string { return halfHash("signout " + cookie) }
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 	values, refused := form(r)
 	cookie := s.cookies.read(r, s.cookies.session)
-	if refused != nil || cookie == "" || !same(values.Get("csrf"), signOutToken(cookie)) {
+	if !s.signedIn(cookie) { // the form was sent twice
+		s.toEndSession(w)
+		return
+	}
+	if refused != nil || !same(values.Get("csrf"), signOutToken(cookie)) {
 		s.sorry(w, r, http.StatusForbidden, "This form was not given out here.")
 		return
 	}
@@ -95,8 +113,8 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		s.tellEnded(r.Context(), ended)
 	}
-	s.cookies.drop(w, s.cookies.session)
-	s.showPage(w, http.StatusOK, signedOut)
+	s.cookies.drop(w, s.cookies.session, "/")
+	s.toEndSession(w)
 }
 
 // takeSession ends the session that is the one.

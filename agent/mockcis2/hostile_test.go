@@ -185,7 +185,7 @@ func TestCookies(t *testing.T) {
 		t.Fatal(err)
 	}
 	set = serve(server, http.MethodGet, "/register", "Host", "localhost:8443").Header().Get("Set-Cookie")
-	for _, part := range []string{"__Host-mockcis2-browser-8443=", "Path=/;", "HttpOnly", "Secure", "SameSite=Lax"} {
+	for _, part := range []string{"__Host-mockcis2-registration-8443=", "Path=/;", "HttpOnly", "Secure", "SameSite=Lax"} {
 		if !strings.Contains(set, part) || strings.Contains(set, "Domain") {
 			t.Errorf("over TLS: %s: no %s", set, part)
 		}

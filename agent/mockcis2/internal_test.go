@@ -50,7 +50,7 @@ func TestABookIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	request := authorizeRequest{client: "a", acrs: cis2.DefaultACRs()[:1]}
-	sess := &session{clients: map[string]bool{}, auth: authentication{with: cis2.Smartcard}}
+	sess := &session{clients: map[string]bool{}, auth: authentication{with: cis2.Smartcard, at: start}}
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
 	for i := range mostCodes + 100 {
@@ -59,7 +59,7 @@ func TestABookIsBounded(t *testing.T) {
 		s.book.logins.put(l.id, l, start, l.until)
 		s.book.refer(l, start)
 		s.book.open(l, "", start)
-		s.book.issue(request, sess, start)
+		s.book.issue(request, sess, sess.auth, start)
 		s.book.failed("user "+strconv.Itoa(i), time.Hour, start)
 	}
 	for name, row := range map[string][2]int{

@@ -31,10 +31,10 @@ type authentication struct {
 // login is a request of an application that waits for somebody to sign in. The
 // book's mutex guards it.
 type login struct {
-	id, browser, csrf string // browser is the digest of its cookie
-	request           authorizeRequest
-	client            *Client
-	until             time.Time
+	id, cookie, csrf string // the cookie's digest
+	request          authorizeRequest
+	client           *Client
+	until            time.Time
 
 	stage   stage
 	user    string // who signs in
@@ -48,6 +48,7 @@ type login struct {
 	options       json.RawMessage
 
 	auth   *authentication
+	of     *session    // that answers once a role is chosen; nil: somebody signs in
 	role   string      // chosen, person_roleid
 	failed *oauthError // what the application is told instead
 }
@@ -62,6 +63,7 @@ func (l *login) wake() {
 // chosen.
 func (l *login) restart(problem string) {
 	l.stage, l.problem = stageChoose, problem
+	l.auth, l.of, l.role = nil, nil, ""
 	l.reference, l.ceremony, l.options = "", nil, nil
 	l.wake()
 }

@@ -87,25 +87,6 @@ func TestWhereTheBrowserIsSent(t *testing.T) {
 	}
 }
 
-func TestARequestMayBePosted(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	b := r.browser()
-	cross := []string{"Content-Type", formType, "Accept", asJSON, "Origin", "http://localhost:3000", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
-	a := b.do(http.MethodPost, r.server.Endpoints().Authorize, strings.NewReader(request().Encode()), cross...)
-	if s := a.step(t); s.Stage != "choose" {
-		t.Errorf("%+v", s)
-	}
-	b.signIn(aal3User)
-	a = b.do(http.MethodPost, r.server.Endpoints().Authorize, strings.NewReader(request().Encode()), cross...)
-	if a.status != http.StatusSeeOther || codeOf(t, a) == "" {
-		t.Errorf("%d", a.status)
-	}
-	if a := b.do(http.MethodPost, r.server.Endpoints().Authorize, strings.NewReader("{}"), "Content-Type", asJSON); a.status != http.StatusBadRequest {
-		t.Errorf("JSON: %d", a.status)
-	}
-}
-
 func TestCancelling(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

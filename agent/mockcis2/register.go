@@ -63,11 +63,11 @@ func (s *Server) chooseRegistration(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) showRegistrationForm(w http.ResponseWriter, r *http.Request, user, wrong string) {
-	browser := s.cookies.read(r, s.cookies.browser)
+	browser := s.cookies.read(r, s.cookies.registration)
 	if browser == "" {
 		browser = newSecret()
 	}
-	s.cookies.set(w, s.cookies.browser, browser, sessionFor)
+	s.cookies.set(w, s.cookies.registration, browser, "/", sessionFor)
 	e := Enrolment{Action: "/register", CSRF: formToken(browser), User: user, Problem: wrong}
 	if wantsJSON(r) {
 		writeJSON(w, http.StatusOK, e)
@@ -78,7 +78,7 @@ func (s *Server) showRegistrationForm(w http.ResponseWriter, r *http.Request, us
 
 func (s *Server) beginRegistration(w http.ResponseWriter, r *http.Request) {
 	values, refused := form(r)
-	browser := s.cookies.read(r, s.cookies.browser)
+	browser := s.cookies.read(r, s.cookies.registration)
 	if refused != nil || browser == "" || !same(values.Get("csrf"), formToken(browser)) {
 		s.sorry(w, r, http.StatusForbidden, "This form was not given out here.")
 		return
@@ -106,7 +106,18 @@ func (s *Server) beginRegistration(w http.ResponseWriter, r *http.Request) {
 	s.book.enrolments.put(e.id, e, s.config.Now(), e.until)
 	shown := e.shown()
 	s.book.mu.Unlock()
-	s.showEnrolment(w, r, shown)
+	s.goOn(w, r, shown)
+}
+
+// goOn answers a form with the page of an enrolment, which may be loaded again
+// as the answer to a form may not.
+func (s *Server) goOn(w http.ResponseWriter, r *http.Request, e Enrolment) {
+	if wantsJSON(r) {
+		writeJSON(w, http.StatusOK, e)
+		return
+	}
+	w.Header().Set("Location", e.Action)
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 func (s *Server) newEnrolment(ctx context.Context, user *User, with cis2.Authenticator, browser string) (*enrolment, string) {
@@ -159,7 +170,7 @@ func selection(with cis2.Authenticator) webauthn.RegistrationOption {
 // held.
 func (s *Server) enrolment(r *http.Request) (*enrolment, bool) {
 	e, ok := s.book.enrolments.get(r.PathValue("id"), s.config.Now())
-	if !ok || !same(e.browser, digest(s.cookies.read(r, s.cookies.browser))) {
+	if !ok || !same(e.browser, digest(s.cookies.read(r, s.cookies.registration))) {
 		return nil, false
 	}
 	return e, true
@@ -208,14 +219,20 @@ func (s *Server) finishRegistration(w http.ResponseWriter, r *http.Request) {
 	e, ok := s.enrolment(r)
 	var ceremony *webauthn.SessionData
 	var last uint64
-	good := ok && same(e.csrf, values.Get("csrf")) && e.done == ""
+	good := ok && same(e.csrf, values.Get("csrf"))
+	var shown Enrolment
 	if good {
 		ceremony, e.ceremony = e.ceremony, nil // its challenge is good for one
 		last = s.book.steps[e.user.UUID]
+		shown = e.shown()
 	}
 	s.book.mu.Unlock()
-	if !good {
+	switch {
+	case !good:
 		s.sorry(w, r, http.StatusNotFound, noEnrolment)
+		return
+	case shown.Done != "": // sent twice
+		s.goOn(w, r, shown)
 		return
 	}
 	key, wrong := Key{User: e.user.UUID, Registered: now}, ""
@@ -243,9 +260,9 @@ func (s *Server) finishRegistration(w http.ResponseWriter, r *http.Request) {
 			s.book.steps[e.user.UUID] = step
 		}
 	}
-	shown := e.shown()
+	shown = e.shown()
 	s.book.mu.Unlock()
-	s.showEnrolment(w, r, shown)
+	s.goOn(w, r, shown)
 }
 
 // credential checks a new key, whose kind and level follow from its own data.

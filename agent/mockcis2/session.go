@@ -43,14 +43,14 @@ func (b *book) session(cookie string, now time.Time) *session {
 	return s
 }
 
-// issue makes a code for a session. The mutex is held.
-func (b *book) issue(r authorizeRequest, s *session, now time.Time) (code string) {
-	acr, _ := r.acrs.Satisfied(s.auth.with)
+// issue makes a code for what somebody has done in a session. The mutex is held.
+func (b *book) issue(r authorizeRequest, s *session, auth authentication, now time.Time) (code string) {
+	acr, _ := r.acrs.Satisfied(auth.with)
 	code = newSecret()
 	s.clients[r.client] = true
 	b.codes.put(digest(code), &grant{
 		client: r.client, redirect: r.redirect, state: r.state, nonce: r.nonce, scopes: r.scopes, challenge: r.challenge,
-		acr: acr, auth: s.auth, role: s.role, sid: s.id, until: now.Add(codeFor),
+		acr: acr, auth: auth, role: s.role, sid: s.id, until: now.Add(codeFor),
 	}, now, now.Add(tokenFor)) // longer than it is good for, so that a second use is seen
 	return code
 }
@@ -69,7 +69,9 @@ func (b *book) open(l *login, cookie string, now time.Time) (s *session, fresh s
 	if s == nil {
 		s = &session{id: newID(), clients: make(map[string]bool)}
 	}
-	s.auth, s.until = *l.auth, now.Add(sessionFor)
+	if !l.auth.at.Before(s.auth.at) { // else somebody has signed in in another tab meanwhile
+		s.auth, s.until = *l.auth, l.auth.at.Add(sessionFor)
+	}
 	if l.role != "" {
 		s.role = l.role
 	}

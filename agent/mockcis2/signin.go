@@ -12,10 +12,10 @@ import (
 )
 
 // login finds the login of a request: by its id, and only for the browser in
-// which it began. The mutex is held.
+// which it began, which has its cookie. The mutex is held.
 func (s *Server) login(r *http.Request, now time.Time) (*login, bool) {
 	l, ok := s.book.logins.get(r.PathValue("id"), now)
-	if !ok || !same(l.browser, digest(s.cookies.read(r, s.cookies.browser))) {
+	if !ok || !same(l.cookie, digest(s.cookies.read(r, s.cookies.login))) {
 		return nil, false
 	}
 	return l, true
@@ -204,6 +204,8 @@ func (s *Server) chooseRole(l *login, id string) {
 	})
 }
 
+const sessionOver = "You were signed out meanwhile. Sign in again."
+
 // continueLogin sends the browser back to the application, with a code if
 // somebody has signed in. It does so once.
 func (s *Server) continueLogin(w http.ResponseWriter, r *http.Request) {
@@ -214,25 +216,35 @@ func (s *Server) continueLogin(w http.ResponseWriter, r *http.Request) {
 	ok = ok && l.stage == stageDone
 	var code, fresh string
 	var ended *session
-	if ok {
+	over := ok && l.failed == nil && l.of != nil && l.of != s.book.session(cookie, now)
+	switch {
+	case over: // signed out, or as somebody else, in another tab
+		l.restart(sessionOver)
+	case ok:
 		s.book.logins.take(l.id, now)
 		if l.failed == nil {
 			var current *session
 			current, fresh, ended = s.book.open(l, cookie, now)
-			code = s.book.issue(l.request, current, now)
+			code = s.book.issue(l.request, current, *l.auth, now)
 		}
 	}
 	s.book.mu.Unlock()
-	if !ok {
+	switch {
+	case !ok:
 		s.sorry(w, r, http.StatusNotFound, noLogin)
+		return
+	case over:
+		w.Header().Set("Location", loginPath(l.id))
+		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
 	if ended != nil {
 		s.tellEnded(r.Context(), ended)
 	}
 	if fresh != "" {
-		s.cookies.set(w, s.cookies.session, fresh, sessionFor)
+		s.cookies.set(w, s.cookies.session, fresh, "/", sessionFor)
 		s.config.Log.WithField("client", l.client.ClientID).WithField("authenticator", l.auth.with).Info("mock: somebody has signed in")
 	}
+	s.cookies.drop(w, s.cookies.login, loginPath(l.id))
 	s.sendBack(w, r, l.request, l.failed, code)
 }

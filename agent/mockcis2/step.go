@@ -33,10 +33,13 @@ type Step struct {
 	users []cis2.User // for the page, to choose from
 }
 
+// loginPath is that of a login's pages, and of its cookie.
+func loginPath(id string) string { return "/signin/" + id }
+
 // step tells where a login stands. The mutex is held.
 func (s *Server) step(l *login) Step {
 	st := Step{
-		Stage: string(l.stage), Action: "/signin/" + l.id, CSRF: l.csrf, Application: l.client.ClientID, Problem: l.problem,
+		Stage: string(l.stage), Action: loginPath(l.id), CSRF: l.csrf, Application: l.client.ClientID, Problem: l.problem,
 		User: l.user, Authenticator: l.with, ACRs: l.request.acrs.Values(), Reference: l.reference, Options: l.options,
 	}
 	if l.client.Name != "" {

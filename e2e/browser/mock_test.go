@@ -75,7 +75,7 @@ secret = "none"
 		"OPENID_CLIENT_URL=" + npm, "GO_OIDC_URL=" + goOIDC, "GO_OIDC_ID=" + goOIDCID, "CARELESS_ID=" + carelessID,
 		"HOSTILE_URLS=" + strings.Join(evil.urls, " "),
 	}, w.command("mock")...)
-	wantPassed(t, results, 4+len(evil.urls))
+	wantPassed(t, results, 5+len(evil.urls))
 	for title, r := range results {
 		t.Logf("%s: %d ms", title, r.Duration)
 	}

@@ -6,6 +6,11 @@ import { expect, test } from '@authbridge/playwright';
 
 /** What e2e/browser has started. */
 const { MOCK_URL, CARD_URL, OPENID_CLIENT_URL, GO_OIDC_URL } = process.env as Record<string, string>;
+const realm = '/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare';
+/** A request as the application on go-oidc makes it. */
+const ofGoOIDC = () => ({
+  response_type: 'code', scope: 'openid', client_id: process.env.GO_OIDC_ID!, redirect_uri: `${GO_OIDC_URL}/callback`, acr_values: 'AAL3_ANY', state: 'begun', nonce: 'n',
+});
 /** Whose virtual card it is. */
 const cardUser = '555200000001';
 
@@ -70,6 +75,36 @@ for (const { name, url, keyUser } of parties) {
   });
 }
 
+test('a request that another site posts leaves the other tabs alone', async ({ page, context, request }) => {
+  const elsewhere = process.env.HOSTILE_URLS!.split(' ').find((url) => new URL(url).hostname === '127.0.0.1')!;
+  const post = async (tab: Page, more: Record<string, string>) => {
+    await tab.goto(`${elsewhere}/caught`);
+    await tab.evaluate(([action, fields]) => {
+      const form = Object.assign(document.createElement('form'), { method: 'post', action });
+      for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
+      document.body.append(form);
+      form.submit();
+    }, [`${MOCK_URL}${realm}/authorize`, { ...ofGoOIDC(), ...more }] as const);
+  };
+  await page.goto(GO_OIDC_URL!);
+  await page.getByRole('link', { name: 'Sign in' }).click();
+  await choose(page, cardUser, 'smartcard');
+
+  const tab = await context.newPage();
+  await post(tab, {});
+  await expect(tab.getByRole('heading', { level: 1 })).toHaveText(/^Sign in to /);
+  await page.reload();
+  await sign(request, (await page.locator('#reference').textContent())!);
+  await wantSignedIn(page, cardUser, 'N3_SMARTCARD');
+
+  // And now it is answered from the session that the other tab has.
+  const back = tab.waitForRequest((r) => r.url().startsWith(ofGoOIDC().redirect_uri));
+  await post(tab, { prompt: 'none', state: 'posted' });
+  const answer = new URL((await back).url()).searchParams;
+  expect([answer.get('state'), answer.get('error')]).toEqual(['posted', null]);
+  expect(answer.get('code')).toBeTruthy();
+});
+
 /** What a hostile page knows in the worst case: everything but the cookies. */
 interface Plan {
   issuer: string;
@@ -88,16 +123,15 @@ interface Step {
 }
 
 for (const origin of (process.env.HOSTILE_URLS ?? '').split(' ').filter(Boolean)) {
-  test(`a hostile page at ${new URL(origin).hostname}`, async ({ page, request, playwright }) => {
+  test(`a hostile page at ${new URL(origin).hostname}`, async ({ page, request }) => {
     // There is a session that would answer, and two sign-ins under way.
     await byCard(page, request, GO_OIDC_URL!);
-    const issuer = `${MOCK_URL}/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare`;
-    const redirect = `${GO_OIDC_URL}/callback`;
-    const client = process.env.GO_OIDC_ID!;
+    const issuer = MOCK_URL + realm;
+    const { client_id: client, redirect_uri: redirect } = ofGoOIDC();
     const asJSON = { headers: { Accept: 'application/json' } };
     const step = async (answer: ReturnType<APIRequestContext['get']>) => (await answer).json() as Promise<Step>;
     const begin = async () => {
-      const params = { response_type: 'code', scope: 'openid', client_id: client, redirect_uri: redirect, acr_values: 'AAL3_ANY', prompt: 'login', state: 'begun', nonce: 'n' };
+      const params = { ...ofGoOIDC(), prompt: 'login' };
       const { action, csrf } = await step(page.request.get(`${issuer}/authorize`, { params, ...asJSON }));
       return step(page.request.post(MOCK_URL + action, { form: { csrf, do: 'choose', user: cardUser, authenticator: 'smartcard' }, ...asJSON }));
     };
@@ -106,8 +140,6 @@ for (const origin of (process.env.HOSTILE_URLS ?? '').split(' ').filter(Boolean)
     await sign(request, done.reference!);
     done = await step(page.request.get(MOCK_URL + done.action, asJSON));
     expect([waiting.stage, done.stage]).toEqual(['smartcard', 'done']);
-
-    const storageState = await page.context().storageState();
 
     await page.goto(`${origin}/hostile`);
     const plan: Plan = { issuer, client, redirect, waiting, done };
@@ -119,17 +151,13 @@ for (const origin of (process.env.HOSTILE_URLS ?? '').split(' ').filter(Boolean)
     for (const [what, got] of Object.entries(loot)) expect(got, what).toMatch(/^(TypeError|SecurityError|opaque|error)$/);
 
     // Were the page the application that asks, its server would see the code.
-    const own = { response_type: 'code', scope: 'openid', client_id: process.env.CARELESS_ID!, redirect_uri: `${origin}/caught`, acr_values: 'AAL3_ANY', state: 'registered', nonce: 'n' };
+    const own = { ...ofGoOIDC(), client_id: process.env.CARELESS_ID!, redirect_uri: `${origin}/caught`, state: 'registered' };
     await page.goto(`${issuer}/authorize?${new URLSearchParams(own)}`);
     await expect(page).toHaveURL(`${origin}/caught`);
 
-    // None of it moved the sign-ins, and there was a code to be had. The cookies
-    // are those of before: another site's POST of a whole page brings none, and
-    // the browser is given new ones.
-    const before = await playwright.request.newContext({ storageState });
-    expect(await step(before.get(MOCK_URL + waiting.action, asJSON))).toMatchObject({ stage: 'smartcard', reference: waiting.reference });
-    const last = await before.get(`${MOCK_URL}${done.action}/continue`, { maxRedirects: 0 });
+    // None of it moved the sign-ins, and there was a code to be had.
+    expect(await step(page.request.get(MOCK_URL + waiting.action, asJSON))).toMatchObject({ stage: 'smartcard', reference: waiting.reference });
+    const last = await page.request.get(`${MOCK_URL}${done.action}/continue`, { maxRedirects: 0 });
     expect(last.headers()['location']).toMatch(/[?&]code=/);
-    await before.dispose();
   });
 }
