@@ -33,6 +33,11 @@ func (o *run) browse(ctx context.Context) error {
 	if err := o.meet(ctx); err != nil {
 		return err
 	}
+	leave, err := o.redirectAddress(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := o.take(ctx); err != nil {
 		return err
 	}
@@ -43,7 +48,7 @@ func (o *run) browse(ctx context.Context) error {
 	}
 	r := o.newRequest(promptLogin)
 	var back *url.URL
-	err := o.step(ctx, "browser", "the browser sent back to the redirect address", func(ctx context.Context, s *contract.LoginStep) (err error) {
+	err = o.step(ctx, "browser", "the browser sent back to the redirect address", func(ctx context.Context, s *contract.LoginStep) (err error) {
 		if back, err = o.awaitBrowser(ctx, r); err == nil {
 			s.Got = "sent back"
 		}
@@ -61,6 +66,23 @@ func (o *run) browse(ctx context.Context) error {
 	defer t.wipe()
 	o.judge(ctx, t, want)
 	return nil
+}
+
+// redirectAddress takes the address to which the browser is sent back. Where
+// another run has it, this one waits its turn, with no authenticator kept from
+// others meanwhile, and no longer than it would wait for one of those.
+func (o *run) redirectAddress(ctx context.Context) (leave func(), err error) {
+	at := callback(o.asked.target.Redirect).Host
+	err = o.step(ctx, "redirect", "the redirect address for this run alone", func(ctx context.Context, s *contract.LoginStep) error {
+		queued, cancel := context.WithTimeout(ctx, o.asked.queue)
+		defer cancel()
+		s.Got = at
+		if leave, err = o.r.turns.take(queued, at); err != nil {
+			return &failure.Error{Code: failure.LoginTimeout, Detail: "another login run waits for its browser there"}
+		}
+		return nil
+	})
+	return leave, err
 }
 
 const (

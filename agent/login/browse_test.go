@@ -126,6 +126,38 @@ func TestABrowserThatDoesNotComeBack(t *testing.T) {
 	w.fails(contract.LoginRequest{Mode: contract.DriveBrowser, Kind: contract.Smartcard}, "browser", "PORT_TAKEN")
 }
 
+// TestBrowsersShareARedirectAddress: the second run waits its turn, and has taken
+// no authenticator until then; who will not wait is told why.
+func TestBrowsersShareARedirectAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, native)
+	first := w.begin(contract.LoginRequest{Mode: contract.DriveBrowser, Kind: contract.Smartcard}).ID
+	if w.opened(first) == "" {
+		t.Fatal("the first wants nothing opened")
+	}
+	second := w.begin(contract.LoginRequest{Mode: contract.DriveBrowser, Kind: contract.SecurityKey}).ID
+	l := w.fails(contract.LoginRequest{Mode: contract.DriveBrowser, Kind: contract.SecurityKey, Queue: "1ms"}, "redirect", "LOGIN_TIMEOUT")
+	if l.Lease != "" || !strings.Contains(l.Problem.Detail, "another login run") {
+		t.Errorf("%+v", l.Problem)
+	}
+	if l, _, err := w.runner.Login(soon(t), second); err != nil || l.State != contract.LoginQueued || l.Lease != "" || l.Open != "" {
+		t.Errorf("the second does not wait: %+v, %v", l, err)
+	}
+	// One that is cancelled while it waits ends at once.
+	third := w.begin(contract.LoginRequest{Mode: contract.DriveBrowser, Kind: contract.SecurityKey}).ID
+	if l, err := w.runner.Cancel(soon(t), third); err != nil || l.State != contract.LoginAborted || l.Problem.Code != "LOGIN_CANCELLED" {
+		t.Errorf("%+v, %v", l, err)
+	}
+	for _, id := range []string{first, second} {
+		if w.opened(id) == "" {
+			t.Errorf("%s wants nothing opened", id)
+		}
+		if l, err := w.runner.Cancel(soon(t), id); err != nil || l.State != contract.LoginAborted || stepOf(l, "redirect").State != contract.StepPass {
+			t.Errorf("%s, %v\n%s", l.Summary, err, story(l))
+		}
+	}
+}
+
 // TestWhoseRedirectIsNotTheirsToListenOn are refused before a browser opens.
 func TestWhoseRedirectIsNotTheirsToListenOn(t *testing.T) {
 	t.Parallel()

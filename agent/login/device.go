@@ -39,18 +39,15 @@ const (
 // borrow makes the scenario's authenticator, has it seen and leases it by its
 // id. What it returns takes it away again.
 func (o *run) borrow(ctx context.Context) (name string, giveBack func(), err error) {
-	nothing := func() {}
-	turn := o.r.stages[o.asked.Scenario]
-	select {
-	case turn <- struct{}{}:
-	case <-ctx.Done():
-		return "", nothing, o.why(ctx)
-	}
 	name = "login-" + string(o.asked.Scenario)
+	leave, err := o.r.turns.take(ctx, name)
+	if err != nil {
+		return "", func() {}, o.why(ctx)
+	}
 	giveBack = func() {
 		o.release()
 		o.putAway(name)
-		<-turn
+		leave()
 	}
 	err = o.step(ctx, "device", "a virtual authenticator for the scenario", func(ctx context.Context, s *contract.LoginStep) error {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)

@@ -30,8 +30,7 @@ type Runner struct {
 	ctx    context.Context // of all runs
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup
-	// stage lets one scenario at a time use the devices that fail, by scenario.
-	stages map[contract.LoginScenario]chan struct{}
+	turns  turns
 
 	mu     sync.Mutex // guards what follows
 	over   bool       // Shutdown was called
@@ -46,11 +45,8 @@ const remembered = 200
 // New makes a runner. Runs that were under way when the last daemon ended are
 // aborted, with the steps that they had.
 func New(ctx context.Context, config Config) (*Runner, error) {
-	r := &Runner{runs: make(map[string]*run), stages: make(map[contract.LoginScenario]chan struct{})}
+	r := &Runner{runs: make(map[string]*run)}
 	r.config, r.closeIdle = config.complete()
-	for _, scenario := range contract.LoginScenarios {
-		r.stages[scenario] = make(chan struct{}, 1)
-	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	if err := r.cutOff(ctx); err != nil {
 		r.cancel(err)
