@@ -93,7 +93,7 @@ var arrows = []struct {
 // composition is what may import everything: the daemon, and in files of their
 // own the mock, which also runs alone, and login runs, which take most of the
 // others together.
-var composition = []string{"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_login.go"}
+var composition = []string{"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_mockapi.go", "cmd/authbridge/wire_login.go"}
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	t.Parallel()

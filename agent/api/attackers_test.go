@@ -18,7 +18,7 @@ type row struct {
 	target string // path and query of the sample
 	body   string
 	status int    // of the sample
-	order  string // that the virtual devices get from it
+	order  string // that the virtual devices, or the mock, get from it
 }
 
 // rows has one row a route.
@@ -48,6 +48,12 @@ func rows() map[string]row {
 		"GET /v1/logins/{id}":                      {contract.RightRead, "/v1/logins/" + apitest.SampleLogin, "", 200, ""},
 		"DELETE /v1/logins/{id}":                   {contract.RightLease, "/v1/logins/" + apitest.SampleLogin, "", 200, ""},
 		"GET /v1/logins/{id}/report":               {contract.RightRead, "/v1/logins/" + apitest.SampleLogin + "/report?format=html", "", 200, ""},
+		"GET /v1/mock":                             {contract.RightVirtual, "/v1/mock", "", 200, ""},
+		"PUT /v1/mock/faults":                      {contract.RightVirtual, "/v1/mock/faults", `{"client":"c","faults":["slow:5s"]}`, 200, "faults {Client:c State: Faults:[slow:5s]}"},
+		"POST /v1/mock/keys/rotate":                {contract.RightVirtual, "/v1/mock/keys/rotate", "", 201, "rotate"},
+		"DELETE /v1/mock/sessions":                 {contract.RightVirtual, "/v1/mock/sessions?user=" + user, "", 200, "end " + user},
+		"PUT /v1/mock/users/{uuid}":                {contract.RightVirtual, "/v1/mock/users/" + user, `{"aal":2}`, 200, "set " + user},
+		"DELETE /v1/mock/users/{uuid}":             {contract.RightVirtual, "/v1/mock/users/" + user, "", 200, "delete " + user},
 		"GET /v1/readiness":                        {contract.RightRead, "/v1/readiness?aal=3&target=mock", "", 200, ""},
 		"GET /v1/status":                           {contract.RightRead, "/v1/status", "", 200, ""},
 		"GET /v1/tokens":                           {contract.RightAdmin, "/v1/tokens", "", 200, ""},
@@ -268,8 +274,8 @@ func TestEveryAttackerIsRefusedOnEveryRoute(t *testing.T) {
 	if reads := s.Source.Rereads(); len(reads) != 0 {
 		t.Errorf("attackers caused reads: %v", reads)
 	}
-	if calls := slices.Concat(s.Leases.Calls(), s.Ceremonies.Calls(), s.Logins.Calls()); len(calls) != 0 {
-		t.Errorf("attackers had leases, ceremonies or logins: %v", calls)
+	if calls := slices.Concat(s.Leases.Calls(), s.Ceremonies.Calls(), s.Logins.Calls(), s.Mock.Calls()); len(calls) != 0 {
+		t.Errorf("attackers had leases, ceremonies, logins or the mock: %v", calls)
 	}
 	if after := len(s.Store.Tokens()); after != before {
 		t.Errorf("attackers made or ended tokens: %d before, %d after", before, after)
@@ -335,7 +341,11 @@ func TestTheSampleRequestsSucceed(t *testing.T) {
 				}
 				got.wantSafeHeaders(t)
 				if sample.order != "" {
-					if orders := s.Devices.Orders(); len(orders) == 0 || !strings.HasPrefix(orders[len(orders)-1], sample.order) {
+					orders := s.Devices.Orders()
+					if strings.HasPrefix(sample.target, "/v1/mock") {
+						orders = s.Mock.Calls()
+					}
+					if len(orders) == 0 || !strings.HasPrefix(orders[len(orders)-1], sample.order) {
 						t.Errorf("orders %q, want the last to be %q", orders, sample.order)
 					}
 				}

@@ -146,13 +146,17 @@ func TestHEADIsGETWithoutItsBody(t *testing.T) {
 	}
 }
 
-func TestWithVirtualOffItsRoutesSaySo(t *testing.T) {
+func TestWhatIsOffSaysSo(t *testing.T) {
 	s := apitest.Start(t, apitest.Options{VirtualOff: true})
 	for pattern, sample := range rows() {
 		if sample.right != contract.RightVirtual {
 			continue
 		}
 		method, _, _ := strings.Cut(pattern, " ")
-		call(t, s, s.Secret, method, sample.target, sample.body).wantProblem(t, "VIRTUAL_OFF")
+		code := "VIRTUAL_OFF"
+		if strings.HasPrefix(sample.target, "/v1/mock") {
+			code = "MOCK_OFF"
+		}
+		call(t, s, s.Secret, method, sample.target, sample.body).wantProblem(t, code)
 	}
 }

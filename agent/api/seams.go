@@ -43,6 +43,22 @@ type Virtual interface {
 	SetFaults(ctx context.Context, kind contract.Kind, name string, faults []contract.Fault) (contract.VirtualDevice, error)
 }
 
+// Mock is the daemon's mock of CIS2. Its errors are failure.Error, and its
+// users are whole: the API hides who they are.
+type Mock interface {
+	State() (contract.Mock, error)
+	SetUser(uuid string, user contract.MockUserRequest) (contract.MockUser, error)
+	// DeleteUser takes a user away, and ends the user's sessions.
+	DeleteUser(ctx context.Context, uuid string) (contract.MockLogout, error)
+	// SetFaults gives those in force, of whoever's logins.
+	SetFaults(contract.MockFaults) ([]contract.MockFaults, error)
+	// EndSessions ends those of a user, or all, and returns once the logout tokens
+	// were brought.
+	EndSessions(ctx context.Context, user string) (contract.MockLogout, error)
+	// RotateKeys signs with a new key from then on.
+	RotateKeys() (contract.MockKeys, error)
+}
+
 // Leases lends authenticators; package lease has it. Its errors are
 // failure.Error.
 type Leases interface {

@@ -52,6 +52,8 @@ type Config struct {
 	Logins Logins
 	// Virtual is nil where virtual authenticators are off.
 	Virtual Virtual
+	// Mock is nil where it is off.
+	Mock Mock
 	// Identify says who is at the other end of a connection that came in by
 	// the local socket or pipe; nil: nobody is known there.
 	Identify func(net.Conn) (Caller, error)

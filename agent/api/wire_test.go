@@ -180,6 +180,7 @@ const (
 
 func observeOneOfEach(t *testing.T, s *apitest.Server) {
 	t.Helper()
+	s.Mock.User, s.Mock.Name = user, holder
 	s.Observe(t, inventory.Observation{
 		Cards: []health.Card{apitest.Card("card-1", holder, user)},
 		Keys:  []health.Key{apitest.Key("key-1")},

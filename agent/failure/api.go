@@ -21,6 +21,7 @@ const (
 	VirtualOff      Code = "VIRTUAL_OFF"
 	VirtualExists   Code = "VIRTUAL_EXISTS"
 	VirtualState    Code = "VIRTUAL_STATE"
+	MockOff         Code = "MOCK_OFF"
 	VPCDUnavailable Code = "VPCD_UNAVAILABLE"
 	UHIDUnavailable Code = "UHID_UNAVAILABLE"
 )
@@ -103,6 +104,10 @@ func apiEntries() []Entry {
 		{
 			Code: VirtualState, Title: "The virtual device is not in the right state", Status: 409,
 			Remedy: "Bring the virtual device into the state that the detail names, then try again.",
+		},
+		{
+			Code: MockOff, Title: "The mock of CIS2 is off", Status: 409,
+			Remedy: "Start the daemon with `--virtual on`, or give the mock an address with `listen` in the table `[mock]` of the configuration file.",
 		},
 		{
 			Code: VPCDUnavailable, Title: "No virtual reader of the smartcard service can be reached", Status: 409,

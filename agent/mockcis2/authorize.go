@@ -85,7 +85,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, client *Client, r
 	current := s.book.session(cookie, now)
 	roles := 0
 	if current != nil {
-		if u, ok := s.book.users[current.auth.user]; ok {
+		if u, ok := s.book.users[current.auth.user]; ok && cis2.AALOf(current.auth.with) <= u.AAL {
 			roles = len(u.Roles)
 		} else {
 			current = nil

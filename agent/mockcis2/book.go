@@ -29,6 +29,7 @@ type book struct {
 
 // How much is kept. Each is some hundred octets to a few KB.
 const (
+	mostUsers      = 5000
 	mostLogins     = 2000
 	mostSessions   = 2000
 	mostCodes      = 5000

@@ -1,6 +1,7 @@
 package mockcis2
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,6 +128,30 @@ func (s *Server) SetFaults(f Faulting) {
 	default:
 		s.book.faults.put(key, slices.Clone(f.Faults), now, now.Add(faultingsFor))
 	}
+}
+
+// Faulted are the faults in force, sorted by client and state.
+func (s *Server) Faulted() []Faulting {
+	now := s.config.Now()
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	var all []Faulting
+	add := func(key string, f []Fault) {
+		client, state, _ := strings.Cut(key, "\x00")
+		all = append(all, Faulting{Client: client, State: state, Faults: slices.Clone(f)})
+	}
+	for key, f := range s.book.lasting {
+		add(key, f)
+	}
+	for key, kept := range s.book.faults.all {
+		if now.Before(kept.until) {
+			add(key, kept.value)
+		}
+	}
+	slices.SortFunc(all, func(a, b Faulting) int {
+		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.State, b.State))
+	})
+	return all
 }
 
 // faultsOf are those of a login; state is empty where none is known.

@@ -149,6 +149,16 @@ func spoil(token string) string {
 // RotateKeys signs with a new key from now on; the old one is still published.
 func (s *Server) RotateKeys() error { return s.keys.rotate() }
 
+// KeyIDs are those of the published keys; the first one signs.
+func (s *Server) KeyIDs() ([]string, error) {
+	set, err := s.keys.published()
+	ids := make([]string, len(set.Keys))
+	for i, key := range set.Keys {
+		ids[i] = key.KeyID
+	}
+	return ids, err
+}
+
 func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
 	if !s.stall(w, r, s.faultsOf("", "")) {
 		return

@@ -1,6 +1,7 @@
 package mockcis2
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -24,6 +26,9 @@ const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 const (
 	logoutFor     = 2 * time.Minute
 	logoutTimeout = 5 * time.Second
+	// allLogoutsTimeout bounds those of many sessions, which one that does not
+	// answer would hold up.
+	allLogoutsTimeout = 30 * time.Second
 	// mostBrought is how many logout tokens are on their way at once.
 	mostBrought = 8
 )
@@ -86,9 +91,24 @@ func (s *Server) LogoutToken(client, user, sid string, wrong ...string) (string,
 	return token, err
 }
 
+// Sessions is how many there are.
+func (s *Server) Sessions() int {
+	now := s.config.Now()
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	n := 0
+	for _, kept := range s.book.sessions.all {
+		if now.Before(kept.until) {
+			n++
+		}
+	}
+	return n
+}
+
 // EndSessions ends all sessions of a user, or of everybody where it is empty,
-// and brings the logout tokens before it returns.
-func (s *Server) EndSessions(ctx context.Context, user string) []Delivery {
+// and brings the logout tokens before it returns; those that are not brought in
+// allLogoutsTimeout are not brought.
+func (s *Server) EndSessions(ctx context.Context, user string) (n int, brought []Delivery) {
 	now := s.config.Now()
 	var ended []*session
 	s.book.mu.Lock()
@@ -99,33 +119,36 @@ func (s *Server) EndSessions(ctx context.Context, user string) []Delivery {
 		}
 	}
 	s.book.mu.Unlock()
-	var all []Delivery
-	for _, one := range ended {
-		all = append(all, s.tellEnded(ctx, one)...)
-	}
-	return all
+	return len(ended), s.tellEnded(ctx, ended...)
 }
 
 // tellEnded brings a logout token to each client that got a token in a session.
-// Nobody else has the session any more.
-func (s *Server) tellEnded(ctx context.Context, ended *session) []Delivery {
-	ctx = context.WithoutCancel(ctx) // the browser may be gone
-	names := slices.Sorted(maps.Keys(ended.clients))
-	all := make([]Delivery, len(names))
+// Nobody else has the sessions any more.
+func (s *Server) tellEnded(ctx context.Context, ended ...*session) []Delivery {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), allLogoutsTimeout) // the browser may be gone
+	defer cancel()
+	var all []Delivery
+	var mu sync.Mutex // guards all
 	var group errgroup.Group
 	group.SetLimit(mostBrought)
-	for i, name := range names {
-		client, ok := s.book.client(name)
-		if !ok || client.BackChannelLogout == "" {
-			continue
+	for _, one := range ended {
+		for _, name := range slices.Sorted(maps.Keys(one.clients)) {
+			client, ok := s.book.client(name)
+			if !ok || client.BackChannelLogout == "" {
+				continue
+			}
+			group.Go(func() error {
+				d := s.bring(ctx, client, one)
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, d)
+				return nil
+			})
 		}
-		group.Go(func() error {
-			all[i] = s.bring(ctx, client, ended)
-			return nil
-		})
 	}
 	_ = group.Wait() // none returns one
-	return slices.DeleteFunc(all, func(d Delivery) bool { return d.Client == "" })
+	slices.SortFunc(all, func(a, b Delivery) int { return cmp.Compare(a.Client, b.Client) })
+	return all
 }
 
 func (s *Server) bring(ctx context.Context, client *Client, ended *session) Delivery {

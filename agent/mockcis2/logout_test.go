@@ -172,11 +172,11 @@ func TestSessionsAreEndedByHand(t *testing.T) {
 		r := newRig(t, withLogout(e.url))
 		b := r.browser()
 		b.signIn(aal3User)
-		if got := r.server.EndSessions(context.Background(), otherUser); len(got) > 0 {
+		if n, got := r.server.EndSessions(context.Background(), otherUser); n != 0 || len(got) > 0 {
 			t.Errorf("%+v", got)
 		}
-		got := r.server.EndSessions(context.Background(), aal3User)
-		if len(got) != 1 || got[0].Status != status || got[0].Client != "secretive" || got[0].Error != "" {
+		n, got := r.server.EndSessions(context.Background(), aal3User)
+		if n != 1 || len(got) != 1 || got[0].Status != status || got[0].Client != "secretive" || got[0].Error != "" {
 			t.Errorf("%d: %+v", status, got)
 		}
 		if a := b.authorize("prompt", "none"); a.location.Query().Get("error") != "login_required" {
@@ -187,7 +187,7 @@ func TestSessionsAreEndedByHand(t *testing.T) {
 	gone.Close()
 	r := newRig(t, withLogout(gone.URL+"/x"))
 	r.browser().signIn(aal3User)
-	if got := r.server.EndSessions(context.Background(), ""); len(got) != 1 || got[0].Error == "" {
+	if _, got := r.server.EndSessions(context.Background(), ""); len(got) != 1 || got[0].Error == "" {
 		t.Errorf("%+v", got)
 	}
 }

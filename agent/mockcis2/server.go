@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -108,8 +110,33 @@ func (s *Server) SetUser(u User) error {
 	}
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
+	if s.book.users[u.UUID] == nil && len(s.book.users) >= mostUsers {
+		return errors.New("user: there are as many as are kept")
+	}
 	s.book.users[u.UUID] = &u
 	return nil
+}
+
+// DeleteUser takes a user away, and says whether there was one. What was
+// registered for the user stays kept, and ends no session: [Server.EndSessions]
+// does, and a session of nobody answers no request.
+func (s *Server) DeleteUser(uuid string) bool {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	_, there := s.book.users[uuid]
+	delete(s.book.users, uuid)
+	return there
+}
+
+// Clients are all applications, by their ids.
+func (s *Server) Clients() []Client {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	all := make([]Client, 0, len(s.book.clients))
+	for _, id := range slices.Sorted(maps.Keys(s.book.clients)) {
+		all = append(all, *s.book.clients[id])
+	}
+	return all
 }
 
 // Users are all who can sign in, in no order.

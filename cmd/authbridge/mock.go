@@ -29,11 +29,10 @@ func newMock(f *flags) *cobra.Command {
 	o := mockOrder{}
 	c := &cobra.Command{
 		Use:   "mock",
-		Short: "Run the mock of CIS2 alone",
+		Short: "Run the mock of CIS2 alone, or give orders to the daemon's",
 		Long: `Run the mock of CIS2 alone, in the foreground. It prints where it listens and its
-issuer, and stops on Ctrl-C or SIGTERM. The daemon runs one beside itself; this
-is for a machine without, or for TLS: only on 127.0.0.1:443 is it as CIS2, whose
-issuer has :443.
+issuer, and stops on Ctrl-C or SIGTERM. The daemon runs one beside itself, and
+the commands below are for that; this is for a machine without a daemon.
 
 It knows the users of the public mock, those of virtual cards and of [[user]],
 the applications of [[mock.client]], and a demo: client id ` + demoID + `,
@@ -85,6 +84,7 @@ which a wrong one lists.`,
 	c.Flags().StringVar(&o.trust, "trust", "", "PEM file with the authorities of smartcards (default: that of virtual cards)")
 	c.Flags().StringSliceVar(&o.users, "user", nil, "somebody else who can sign in: 12-digit UUID")
 	c.Flags().StringSliceVar(&o.faults, "fault", nil, "what it shall do wrong")
+	c.AddCommand(mockOrders(f)...)
 	return c
 }
 

@@ -145,6 +145,9 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if devices != nil {
 		config.Virtual = devices
 	}
+	if mock != nil {
+		config.Mock = mock
+	}
 	server, err := api.New(config)
 	if err != nil {
 		return err

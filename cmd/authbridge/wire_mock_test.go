@@ -33,10 +33,13 @@ type running struct {
 	jar  *cookiejar.Jar
 }
 
-func runDaemon(t *testing.T, state string) *running {
+func runDaemon(t *testing.T, state string, change ...func(*settings)) *running {
 	t.Helper()
 	s := settings{Config: defaults()}
 	s.StateDir, s.Listen, s.Physical, s.Virtual = state, "127.0.0.1:0", "off", "on"
+	for _, c := range change {
+		c(&s)
+	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -266,7 +266,11 @@ func TestABackChannelLogoutEndsTheSession(t *testing.T) {
 	if _, text := w.do(http.MethodGet, w.base+"/", nil, ""); !strings.Contains(string(text), "Signed in") {
 		t.Fatal("a token that is wrong has ended the session")
 	}
-	for _, d := range w.mock.EndSessions(context.Background(), user) {
+	n, brought := w.mock.EndSessions(context.Background(), user)
+	if n != 1 || len(brought) != 1 {
+		t.Errorf("%d sessions, %d logout tokens", n, len(brought))
+	}
+	for _, d := range brought {
 		if d.Status != http.StatusOK {
 			t.Errorf("%+v", d)
 		}

@@ -28,7 +28,7 @@ type Options struct {
 	Dir string
 	// Now is the store's clock.
 	Now func() time.Time
-	// VirtualOff starts a daemon without virtual authenticators.
+	// VirtualOff starts a daemon without virtual authenticators and mock.
 	VirtualOff bool
 	// Identify says who is at the socket; nil: Owner, with all rights.
 	Identify func(net.Conn) (api.Caller, error)
@@ -53,6 +53,7 @@ type Server struct {
 	Leases     *Leases     // the scripted leases
 	Ceremonies *Ceremonies // and ceremonies
 	Logins     *Logins     // and login runs
+	Mock       *Mock       // the scripted mock of CIS2
 	Source     *Source
 
 	stop func() error
@@ -112,13 +113,14 @@ func (s *Server) start(t testing.TB, options Options) {
 	s.Leases = newLeases()
 	s.Ceremonies = &Ceremonies{leases: s.Leases, tell: s.Inventory.Tell, cleared: make(map[string]bool)}
 	s.Logins = &Logins{tell: s.Inventory.Tell}
+	s.Mock = &Mock{}
 	config := api.Config{
 		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins,
 		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Identify: options.Identify,
 		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
 	}
 	if !options.VirtualOff {
-		config.Virtual = s.Devices
+		config.Virtual, config.Mock = s.Devices, s.Mock
 	}
 	s.API, err = api.New(config)
 	must(err)
