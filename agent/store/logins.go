@@ -18,7 +18,7 @@ func (s *Store) PutLogin(ctx context.Context, record Login) error {
 	}
 	args := []any{record.ID, toMicros(record.StartedAt), toMicros(record.EndedAt), record.Owner.TokenID, record.Owner.Name, text}
 	if record.State.Over() {
-		_, err = s.safe.ExecContext(ctx, writeLogin, args...)
+		err = s.putEnd(ctx, args, record.Proof)
 	} else if err = ctx.Err(); err == nil {
 		_, err = s.putLogin.ExecContext(context.WithoutCancel(ctx), args...) // as commit does
 	}

@@ -97,16 +97,23 @@ func TestALoginRunThatIsNoJSONIsTold(t *testing.T) {
 	}
 }
 
-func TestADatabaseFromBeforeLoginsIsBroughtUpToDate(t *testing.T) {
-	dir := t.TempDir()
-	var scripts []string
-	for _, name := range []string{"0001_journal_tokens.sql", "0002_leases_ceremonies.sql"} {
-		script, err := os.ReadFile("migrations/" + name)
-		if err != nil {
-			t.Fatal(err)
+func TestAnOlderDatabaseIsBroughtUpToDate(t *testing.T) {
+	scripts := []string{"0001_journal_tokens.sql", "0002_leases_ceremonies.sql", "0003_logins.sql"}
+	for version := 1; version <= len(scripts); version++ {
+		dir := t.TempDir()
+		var made []string
+		for _, name := range scripts[:version] {
+			script, err := os.ReadFile("migrations/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, string(script))
 		}
-		scripts = append(scripts, string(script))
+		raw(t, dir+"/"+FileName, append(made, fmt.Sprintf("PRAGMA user_version = %d", version))...)
+		s := open(t, Options{Dir: dir})
+		putLogin(t, s, proved(1, proof("key-1", "555250000001", contract.Proven, noon)))
+		if got, err := s.Proofs(t.Context()); err != nil || len(got) != 1 {
+			t.Errorf("from %d: %v, %v", version, got, err)
+		}
 	}
-	raw(t, dir+"/"+FileName, append(scripts, "PRAGMA user_version = 2")...)
-	putLogin(t, open(t, Options{Dir: dir}), loginRecord(1, contract.LoginPassed))
 }

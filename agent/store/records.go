@@ -38,4 +38,7 @@ type Trace struct {
 type Login struct {
 	contract.Login
 	Owner contract.Owner
+	// Proof is what a run that is over has shown of its authenticator; nil where
+	// that is nothing, and in what is read.
+	Proof *contract.Proof
 }
