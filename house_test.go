@@ -72,7 +72,7 @@ var arrows = []struct {
 	{"agent/contract", nil},
 	{"agent/failure", []string{"agent/contract"}},
 	{"agent/health", []string{"agent/contract", "agent/failure"}},
-	{"agent/assurance", []string{"agent/contract", "agent/failure", "agent/health"}},
+	{"agent/assurance", []string{"agent/contract", "agent/failure", "agent/health", "agent/cis2"}},
 	{"agent/store", []string{"agent/contract", "agent/failure"}},
 	{"agent/inventory", []string{"agent/contract", "agent/failure", "agent/health", "agent/assurance", "agent/store", "pcsc", "fido"}},
 	{"agent/virtual", []string{"agent/contract", "agent/failure", "pcsc", "fido"}},

@@ -20,6 +20,9 @@ func scrubber(view *inventory.View) *strings.Replacer {
 				pairs = append(pairs, p[0], p[1])
 			}
 		}
+		for n, b := range a.Users {
+			pairs = append(pairs, b.User, masked[i].Users[n].User)
+		}
 	}
 	return strings.NewReplacer(pairs...)
 }

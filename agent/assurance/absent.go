@@ -46,6 +46,13 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 		if q.User != "" {
 			say(failure.AuthenticatorUser, contract.Unknown, userNotKnown(q.Kind))
 		}
+		switch {
+		case q.Kind == contract.Platform:
+		case q.Target == Mock:
+			say(failure.TOTPReady, contract.Fail, "no user in the configuration has the secret of an authenticator app")
+		default:
+			say(failure.TOTPReady, contract.Unknown, "an app on somebody's phone cannot be seen from here")
+		}
 		checks = append(checks, machineChecks(s, q.Kind, q.Target, &t)...)
 		return t, checks
 	}

@@ -131,11 +131,14 @@ func consider(s *contract.Snapshot, a *contract.Authenticator, q contract.Questi
 	if check, ok := userCheck(a, q); ok {
 		own = append(slices.Clip(own), check)
 	}
+	if check, ok := boundUUID(a, q); ok {
+		own = append(slices.Clip(own), check)
+	}
 	for _, check := range own {
 		if !concerns(check, q.Target) {
 			continue
 		}
-		check = issuerCheck(check, a, q.Target)
+		check = uuidCheck(issuerCheck(check, a, q.Target), a, q.Target)
 		w, named := weigh(failure.Code(check.Code), a.Kind, false, q.Target)
 		if !named {
 			w = applies

@@ -20,9 +20,20 @@ func TestVerdicts(t *testing.T) {
 	ask := func(target string, kind contract.Kind) contract.Question {
 		return contract.Question{AAL: 3, Target: target, Kind: kind}
 	}
-	change := func(f health.Facts, do func(*health.Facts)) *contract.Snapshot {
-		do(&f)
+	change := func(f health.Facts, do ...func(*health.Facts)) *contract.Snapshot {
+		for _, d := range do {
+			d(&f)
+		}
 		return snapshot(f)
+	}
+	physicalKey := with(machine("linux"), nil, []string{"k"}, contract.Physical)
+	appOf := func(user string) func(*health.Facts) {
+		return func(f *health.Facts) {
+			f.Apps, f.Users = append(f.Apps, app("t", contract.Virtual)), append(f.Users, bound("t", user)...)
+		}
+	}
+	shown := func(id, target, user string, outcome contract.ProofOutcome) contract.Proof {
+		return contract.Proof{Authenticator: id, Kind: contract.SecurityKey, Target: target, User: user, Outcome: outcome, At: noon, Login: "login-1"}
 	}
 	tests := []struct {
 		name     string
@@ -126,7 +137,7 @@ func TestVerdicts(t *testing.T) {
 		{
 			"a physical key at int", snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical)), ask("int", ""),
 			contract.VerdictUnproven, "k", failure.KeyRegistered,
-			"Not proven for AAL3 at int with key k (physical security key): no login with this key is on record; one would settle it.",
+			"Not proven for AAL3 at int with key k (physical security key): no login with this key at int is on record; one would settle it.",
 		},
 		{
 			"a physical key at int, all found out", settled(snapshot(with(machine("linux"), nil, []string{"k"}, contract.Physical))), ask("int", ""),
@@ -191,7 +202,7 @@ func TestVerdicts(t *testing.T) {
 			"a user whom no card here belongs to, and a key", snapshot(bothVirtual),
 			contract.Question{AAL: 3, Target: "mock", User: rory},
 			contract.VerdictUnproven, "vk", failure.AuthenticatorUser,
-			"Not proven for AAL3 at mock with key vk (virtual security key): whose this security key is cannot be read from it, and no login with it is on record; one as this user would settle it.",
+			"Not proven for AAL3 at mock with key vk (virtual security key): whose this security key is cannot be read from it, and neither the configuration nor a login says it; a login as this user would settle it.",
 		},
 		{
 			"the user's card beside a key", snapshot(bothVirtual),
@@ -217,20 +228,56 @@ func TestVerdicts(t *testing.T) {
 			contract.VerdictUnproven, "k", failure.AuthenticatorUser, "",
 		},
 		{
-			"a key known to be the user's", change(bothVirtual, func(f *health.Facts) {
-				f.Keys = slices.Clone(f.Keys)
-				f.Keys[0].User = rory
-			}),
+			"a key that the configuration says is the user's", change(bothVirtual, func(f *health.Facts) { f.Users = bound("vk", amy, rory) }),
 			contract.Question{AAL: 3, Target: "mock", User: rory},
 			contract.VerdictReady, "vk", "", "",
 		},
 		{
-			"a key known to be another's", change(bothVirtual, func(f *health.Facts) {
-				f.Keys = slices.Clone(f.Keys)
-				f.Keys[0].User = rory
-			}),
+			"a key that the configuration says is another's", change(bothVirtual, func(f *health.Facts) { f.Users = bound("vk", rory) }),
 			contract.Question{AAL: 3, Target: "mock", Kind: contract.SecurityKey, User: amy},
 			contract.VerdictNotReady, "vk", failure.AuthenticatorUser, "",
+		},
+		{
+			"a key that is the user's at another target", change(bothVirtual, func(f *health.Facts) {
+				f.Users = []health.User{{UUID: map[string]string{"int": amy}, Authenticators: []string{"vk"}}}
+			}),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.SecurityKey, User: amy},
+			contract.VerdictUnproven, "vk", failure.AuthenticatorUser, "",
+		},
+		{
+			"a key as this user by a login", change(bothVirtual, func(f *health.Facts) { f.Proofs = []contract.Proof{shown("vk", "mock", amy, contract.Proven)} }),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.SecurityKey, User: amy},
+			contract.VerdictReady, "vk", "", "",
+		},
+		{
+			"a key as another user by a login", change(bothVirtual, func(f *health.Facts) { f.Proofs = []contract.Proof{shown("vk", "mock", rory, contract.Proven)} }),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.SecurityKey, User: amy},
+			contract.VerdictUnproven, "vk", failure.AuthenticatorUser, "",
+		},
+		{
+			"a key that was refused as this user", change(bothVirtual, func(f *health.Facts) {
+				f.Users = bound("vk", amy)
+				f.Proofs = []contract.Proof{shown("vk", "mock", amy, contract.Refused)}
+			}),
+			contract.Question{AAL: 3, Target: "mock", Kind: contract.SecurityKey, User: amy},
+			contract.VerdictNotReady, "vk", failure.AuthenticatorUser,
+			"Not ready for AAL3 at mock with key vk (virtual security key): the last login with the security key as the user who was asked for was refused.",
+		},
+		{
+			"a key that a login proved at int", looked(change(physicalKey, func(f *health.Facts) { f.Proofs = []contract.Proof{shown("k", "int", amy, contract.Proven)} })),
+			contract.Question{AAL: 3, Target: "int", User: amy},
+			contract.VerdictReady, "k", "", "",
+		},
+		{
+			"what was proved at int, at prod", looked(change(physicalKey, func(f *health.Facts) { f.Proofs = []contract.Proof{shown("k", "int", amy, contract.Proven)} })),
+			ask("prod", ""),
+			contract.VerdictUnproven, "k", failure.KeyRegistered, "",
+		},
+		{
+			"a key that int refused", looked(change(physicalKey, func(f *health.Facts) { f.Proofs = []contract.Proof{shown("k", "int", amy, contract.Refused)} })),
+			ask("int", ""),
+			contract.VerdictNotReady, "k", failure.KeyRegistered,
+			"Not ready for AAL3 at int with key k (physical security key): the last login with this key at int was refused: login-1.",
 		},
 		{
 			"Windows Hello for a user, all found out", settled(snapshot(machine("windows"))),
@@ -255,9 +302,43 @@ func TestVerdicts(t *testing.T) {
 			contract.VerdictNotReady, "", failure.LevelNotReached, "",
 		},
 		{
-			"an authenticator app for AAL2", snapshot(machine("linux")),
+			"no authenticator app for AAL2", snapshot(machine("linux")),
 			contract.Question{AAL: 2, Target: "mock", Kind: contract.TOTP},
+			contract.VerdictNotReady, "", failure.TOTPReady, "",
+		},
+		{
+			"an authenticator app that nobody sees", settled(snapshot(machine("linux"))),
+			contract.Question{AAL: 2, Target: "int", Kind: contract.TOTP},
 			contract.VerdictUnproven, "", failure.TOTPReady, "",
+		},
+		{
+			"an authenticator app for AAL2", change(machine("linux"), appOf(amy)),
+			contract.Question{AAL: 2, Target: "mock", User: amy},
+			contract.VerdictReady, "t", "", "Ready for AAL2 at mock with app t (virtual authenticator app).",
+		},
+		{
+			"an authenticator app of another for AAL2", change(machine("linux"), appOf(rory)),
+			contract.Question{AAL: 2, Target: "mock", User: amy},
+			contract.VerdictNotReady, "t", failure.AuthenticatorUser, "",
+		},
+		{
+			"an authenticator app alone for AAL3", change(machine("linux"), appOf(amy)), ask("mock", ""),
+			contract.VerdictNotReady, "t", failure.LevelNotReached, "",
+		},
+		{
+			"an authenticator app whose file others can read", change(machine("linux"), appOf(amy), func(f *health.Facts) { f.Apps[0].Trouble = "its mode is 0644" }),
+			contract.Question{AAL: 2, Target: "mock"},
+			contract.VerdictNotReady, "t", failure.TOTPReady, "Not ready for AAL2 at mock with app t (virtual authenticator app): its secret cannot be read: its mode is 0644.",
+		},
+		{
+			"a secret in a file at int", settled(change(machine("linux"), appOf(amy))),
+			contract.Question{AAL: 2, Target: "int", User: amy},
+			contract.VerdictNotReady, "", failure.VirtualNotCounted, "",
+		},
+		{
+			"a key is taken before an app", change(bothVirtual, appOf(amy)),
+			contract.Question{AAL: 2, Target: "mock"},
+			contract.VerdictReady, "vc", "", "",
 		},
 		{
 			"a level that does not exist", snapshot(bothVirtual),
@@ -355,7 +436,12 @@ func TestAFailingCheckNeverImprovesAVerdict(t *testing.T) {
 		}
 		i := r.IntN(len(*list))
 		if c := (*list)[i]; c.State == contract.Pass || c.State == contract.Warn {
-			(*list)[i] = health.Check(failure.Code(c.Code), one(r, contract.Fail, contract.Unknown), "broken", noon)
+			to := one(r, contract.Fail, contract.Unknown)
+			if c.Code == string(failure.CertIssuerEnv) {
+				to = contract.Fail // from pass a target makes its own finding, which may be worse than unknown
+			}
+			(*list)[i] = health.Check(failure.Code(c.Code), to, "broken", noon)
+			(*list)[i].Target = c.Target
 		} else {
 			*list = append(*list, health.Check(one(r, failure.PINRetries, failure.KeyPINSet, failure.OSSupport, failure.NetIssuer, failure.CardMute), contract.Fail, "broken", noon))
 		}
@@ -485,7 +571,7 @@ func TestWhileACardIsReadNobodyIsToldToPlugSomethingIn(t *testing.T) {
 func TestReadyForAUserIsOnlyWhatIsThatUsers(t *testing.T) {
 	t.Parallel()
 	ready := 0
-	for seed := range uint64(6000) {
+	for seed := range uint64(12000) {
 		r := rand.New(rand.NewPCG(seed, 8))
 		s, q := anything(r), anyQuestion(r)
 		q.User = amy
@@ -493,13 +579,13 @@ func TestReadyForAUserIsOnlyWhatIsThatUsers(t *testing.T) {
 		v := assurance.Judge(s, q)
 		for i, c := range v.Candidates {
 			a := s.Authenticators[slices.IndexFunc(s.Authenticators, func(a contract.Authenticator) bool { return a.ID == c.Authenticator })]
-			if c.Outcome == contract.VerdictReady && a.User != amy {
-				t.Fatalf("seed %d: a %s of user %q is ready", seed, a.Kind, a.User)
+			if c.Outcome == contract.VerdictReady && a.Belongs(amy, q.Target) != contract.Pass {
+				t.Fatalf("seed %d: a %s of user %q, %v is ready", seed, a.Kind, a.User, a.Users)
 			}
-			if a.User == amy && i > 0 && c.Origin == v.Candidates[0].Origin && v.Authenticator != "" {
+			if a.Belongs(amy, q.Target) == contract.Pass && i > 0 && c.Origin == v.Candidates[0].Origin && v.Authenticator != "" {
 				first := s.Authenticators[slices.IndexFunc(s.Authenticators, func(a contract.Authenticator) bool { return a.ID == v.Authenticator })]
-				if first.User != amy && first.Origin == a.Origin {
-					t.Fatalf("seed %d: the headline names the authenticator of %q, and the user's own is there", seed, first.User)
+				if first.Belongs(amy, q.Target) != contract.Pass && first.Origin == a.Origin {
+					t.Fatalf("seed %d: the headline names the authenticator of %q, %v, and the user's own is there", seed, first.User, first.Users)
 				}
 			}
 		}
@@ -524,6 +610,41 @@ func TestASummaryDoesNotContradictItself(t *testing.T) {
 		for _, e := range failure.All() {
 			if strings.Contains(v.Summary, ": "+e.Title+": ") {
 				t.Fatalf("seed %d: %q", seed, v.Summary)
+			}
+		}
+	}
+}
+
+// TestHowAUUIDBeginsOnlyWarns: of a card's own user, and of the one whose a key
+// is by the configuration.
+func TestHowAUUIDBeginsOnlyWarns(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		user, target string
+		state        contract.CheckState // empty: nothing is said
+	}{
+		{"555212345678", "int", contract.Pass},
+		{"656005750108", "int", contract.Warn},
+		{"123456789012", "int", contract.Warn},
+		{"555212345678", "prod", contract.Warn},
+		{"123456789012", "prod", contract.Pass},
+		{"123456789012", "ours", contract.Pass},
+		{"123456789012", "mock", ""},
+	} {
+		facts := with(machine("windows"), []string{"c"}, []string{"k"}, contract.Physical)
+		facts.Cards[0].User = tt.user
+		facts.Users = []health.User{{UUID: map[string]string{tt.target: tt.user}, Authenticators: []string{"k"}}}
+		s := settled(snapshot(facts))
+		for _, kind := range []contract.Kind{contract.Smartcard, contract.SecurityKey} {
+			v := assurance.Judge(s, contract.Question{AAL: 3, Target: tt.target, Kind: kind})
+			var state contract.CheckState
+			for _, c := range v.Candidates[0].Checks {
+				if c.Code == string(failure.EnvUUID) && (kind == contract.SecurityKey || tt.target != "mock") {
+					state = c.State
+				}
+			}
+			if state != tt.state {
+				t.Errorf("%s at %s by %s: %q", tt.user, tt.target, kind, state)
 			}
 		}
 	}

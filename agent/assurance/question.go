@@ -1,6 +1,11 @@
 package assurance
 
 import (
+	"cmp"
+	"slices"
+	"time"
+
+	"authbridge/agent/cis2"
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
 	"authbridge/agent/health"
@@ -29,37 +34,72 @@ func ofUser(k contract.Kind) failure.Code {
 // for, which only a question can give a meaning. It never says whose it is.
 func userCheck(a *contract.Authenticator, q contract.Question) (contract.Check, bool) {
 	is := noun(a.Kind)
-	state, evidence := contract.Pass, "the "+is+" is that of the user who was asked for"
 	switch {
 	case q.User == "" && (q.Target == Mock || a.Kind != contract.Smartcard):
 		return contract.Check{}, false
 	case q.User == "":
-		state, evidence = contract.Warn, "no user was asked for, so any card will do"
-	case a.User == "" && a.Kind == contract.Smartcard:
-		state, evidence = contract.Unknown, "no user could be read from the smartcard"
-	case a.User == "":
-		state, evidence = contract.Unknown, userNotKnown(a.Kind)
-	case a.User != q.User:
-		state, evidence = contract.Fail, "the "+is+" is that of another user than the one asked for"
+		return health.Check(ofUser(a.Kind), contract.Warn, "no user was asked for, so any card will do", a.ObservedAt), true
+	}
+	state := a.Belongs(q.User, q.Target)
+	evidence := "the " + is + " is that of the user who was asked for"
+	switch {
+	case state == contract.Unknown && a.Kind == contract.Smartcard:
+		evidence = "no user could be read from the smartcard"
+	case state == contract.Unknown:
+		evidence = userNotKnown(a.Kind)
+	case state == contract.Fail && refused(a, q):
+		evidence = "the last login with the " + is + " as the user who was asked for was refused"
+	case state == contract.Fail:
+		evidence = "the " + is + " is that of another user than the one asked for"
 	}
 	return health.Check(ofUser(a.Kind), state, evidence, a.ObservedAt), true
 }
 
+func refused(a *contract.Authenticator, q contract.Question) bool {
+	return slices.ContainsFunc(a.Users, func(b contract.Binding) bool {
+		return b.Target == q.Target && b.User == q.User && b.Login == contract.Refused
+	})
+}
+
 // userNotKnown: nothing but a card says by itself whose it is.
 func userNotKnown(k contract.Kind) string {
-	return "whose this " + noun(k) + " is cannot be read from it, and no login with it is on record; one as this user would settle it"
+	return "whose this " + noun(k) + " is cannot be read from it, and neither the configuration nor a login says it; a login as this user would settle it"
 }
 
 // belonging is the order in which authenticators answer for a user who was
 // asked for: that user's own, those that do not say whose they are, others'.
 func belonging(a *contract.Authenticator, q contract.Question) int {
-	switch {
-	case q.User == "" || a.User == q.User:
+	if q.User == "" {
 		return 0
-	case a.User == "":
-		return 1
 	}
-	return 2
+	return slices.Index([]contract.CheckState{contract.Pass, contract.Unknown, contract.Fail}, a.Belongs(q.User, q.Target))
+}
+
+// uuidCheck is ENV_UUID of a card in the light of a target, where the form of the
+// UUID is right.
+func uuidCheck(c contract.Check, a *contract.Authenticator, target string) contract.Check {
+	if a.Kind != contract.Smartcard || c.Code != string(failure.EnvUUID) || c.State != contract.Pass || target == Mock {
+		return c
+	}
+	return envUUID(a.User, target, c.ObservedAt)
+}
+
+// boundUUID is ENV_UUID of who signs in with what does not say it by itself.
+func boundUUID(a *contract.Authenticator, q contract.Question) (contract.Check, bool) {
+	user := cmp.Or(q.User, a.UserAt(q.Target))
+	if a.Kind == contract.Smartcard || user == "" || q.Target == Mock {
+		return contract.Check{}, false
+	}
+	return envUUID(user, q.Target, a.ObservedAt), true
+}
+
+// envUUID: how UUIDs usually begin at a target only warns. At the mock any will
+// do.
+func envUUID(user, target string, at time.Time) contract.Check {
+	if remark := cis2.UserRemark(target, user); remark != "" {
+		return health.Check(failure.EnvUUID, contract.Warn, "the user's UUID is unusual for "+target+": "+remark, at)
+	}
+	return health.Check(failure.EnvUUID, contract.Pass, "the user's UUID has 12 digits", at)
 }
 
 // issuerCheck is CERT_ISSUER_ENV in the light of a target: what health says of

@@ -64,7 +64,11 @@ func rulesOf(kind contract.Kind) []Rule {
 	case contract.TOTP:
 		rules = []Rule{
 			{Code: failure.AuthenticatorUser, Required: true, Clause: "SP 800-63B, 6.1; NHS: add an authenticator"},
-			{Code: failure.TOTPReady, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.4.1; NHS: add an authenticator"},
+			{Code: failure.TOTPReady, Required: true, Clause: "SP 800-63B, 5.1.4.1; NHS: add an authenticator"},
+			{Code: failure.EnvUUID, Where: AtReal, Clause: "NHS: test your software"},
+			{Code: failure.NetIssuer, Machine: true, Where: AtReal, Required: true, Clause: "OpenID Connect Discovery 1.0, 4; NHS: allowing domains"},
+			{Code: failure.NetACR, Machine: true, Where: AtReal, Clause: "NHS: ACR values"},
+			{Code: failure.ClockSkew, Machine: true, Where: AtReal, Clause: "RFC 6238, 6; NHS: security considerations"},
 		}
 	}
 	for i := range rules {
@@ -109,6 +113,7 @@ func keyRules() []Rule {
 		{Code: failure.KeyL2, Where: AtReal, Clause: "SP 800-63B, 4.3.2; NHS: security keys"},
 		{Code: failure.KeyCCID, Where: AtReal, Clause: "NHS: use a security key"},
 		{Code: failure.AuthenticatorUser, Required: true, Clause: "SP 800-63B, 6.1; NHS: manage security keys"},
+		{Code: failure.EnvUUID, Where: AtReal, Clause: "NHS: test your software"},
 		{Code: failure.KeyRegistered, Where: AtReal, Required: true, Clause: "SP 800-63B, 6.1; NHS: manage security keys"},
 
 		{Code: failure.NetIssuer, Machine: true, Where: AtReal, Required: true, Clause: "OpenID Connect Discovery 1.0, 4; NHS: allowing domains"},
@@ -120,6 +125,7 @@ func keyRules() []Rule {
 func platformRules() []Rule {
 	return []Rule{
 		{Code: failure.AuthenticatorUser, Required: true, Clause: "SP 800-63B, 6.1; NHS: Windows Hello for Business"},
+		{Code: failure.EnvUUID, Where: AtReal, Clause: "NHS: test your software"},
 		{Code: failure.WHPlatform, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.9.1; NHS: Windows Hello for Business"},
 		{Code: failure.WHTPM, Machine: true, Required: true, Clause: "SP 800-63B, 4.3.2; NHS: Windows Hello for Business"},
 		{Code: failure.WHEnrolled, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.9.1: activation by a second factor"},

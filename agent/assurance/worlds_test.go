@@ -2,6 +2,7 @@ package assurance_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"authbridge/agent/contract"
@@ -28,7 +29,12 @@ func snapshot(f health.Facts) *contract.Snapshot {
 	for _, k := range f.Keys {
 		s.Authenticators = append(s.Authenticators, k.Authenticator)
 	}
+	for _, a := range f.Apps {
+		s.Authenticators = append(s.Authenticators, a.Authenticator)
+	}
+	bound := health.Bindings(f.Users, f.Proofs)
 	for i := range s.Authenticators {
+		s.Authenticators[i].Users = bound[s.Authenticators[i].ID]
 		s.Authenticators[i].Checks = r.Authenticators[s.Authenticators[i].ID]
 	}
 	return s
@@ -75,6 +81,21 @@ func key(id string, origin contract.Origin) health.Key {
 	}
 }
 
+func app(id string, origin contract.Origin) health.App {
+	return health.App{Authenticator: contract.Authenticator{
+		ID: id, Name: "app " + id, Kind: contract.TOTP, Origin: origin, Source: "logins", Transport: "file", Condition: contract.Ready, ReadAt: noon, ObservedAt: noon,
+	}}
+}
+
+// bound are users of the configuration with one authenticator, at every target
+// by the same UUID.
+func bound(id string, users ...string) (all []health.User) {
+	for _, u := range users {
+		all = append(all, health.User{UUID: map[string]string{"mock": u, "int": u}, Authenticators: []string{id}})
+	}
+	return all
+}
+
 func with(f health.Facts, cards []string, keys []string, origin contract.Origin) health.Facts {
 	for _, id := range cards {
 		r, c := card(id, origin)
@@ -89,9 +110,20 @@ func with(f health.Facts, cards []string, keys []string, origin contract.Origin)
 // settled makes every check that is unknown because nobody makes it a pass: a
 // machine of a later version, where all was found out.
 func settled(s *contract.Snapshot) *contract.Snapshot {
+	return settle(s, func(c contract.Check) bool {
+		return c.Evidence == health.NotChecked || c.Code == string(failure.KeyRegistered) || c.Code == string(failure.WHRegistered)
+	})
+}
+
+// looked is the same, but for what a login alone settles.
+func looked(s *contract.Snapshot) *contract.Snapshot {
+	return settle(s, func(c contract.Check) bool { return c.Evidence == health.NotChecked })
+}
+
+func settle(s *contract.Snapshot, which func(contract.Check) bool) *contract.Snapshot {
 	pass := func(checks []contract.Check) {
 		for i, c := range checks {
-			if c.State == contract.Unknown && (c.Evidence == health.NotChecked || c.Code == string(failure.KeyRegistered)) {
+			if c.State == contract.Unknown && which(c) {
 				checks[i] = health.Check(failure.Code(c.Code), contract.Pass, "found out", noon)
 				checks[i].Target = c.Target
 			}
@@ -108,14 +140,14 @@ func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 // anything is a snapshot that might come out of an inventory, sane or not.
 func anything(r *rand.Rand) *contract.Snapshot {
-	states := []contract.CheckState{contract.Pass, contract.Pass, contract.Pass, contract.Pass, contract.Warn, contract.Fail, contract.Unknown, ""}
+	states := append(slices.Repeat([]contract.CheckState{contract.Pass}, 12), contract.Warn, contract.Fail, contract.Unknown, "")
 	all := failure.All()
 	checks := func(of ...failure.Code) []contract.Check {
 		var list []contract.Check
 		for _, code := range of {
 			if r.IntN(10) > 0 {
 				check := health.Check(code, one(r, states...), "seen", noon)
-				check.Target = one(r, "", "", "", "int", "prod")
+				check.Target = one(r, "", "", "", "", "", "", "", "", "int", "prod")
 				list = append(list, check)
 			}
 		}
@@ -124,7 +156,7 @@ func anything(r *rand.Rand) *contract.Snapshot {
 		}
 		return list
 	}
-	var machineCodes, cardCodes, keyCodes []failure.Code
+	var machineCodes, cardCodes, keyCodes, appCodes []failure.Code
 	for _, rule := range health.Rules() {
 		switch rule.Scope {
 		case health.OfMachine:
@@ -133,6 +165,8 @@ func anything(r *rand.Rand) *contract.Snapshot {
 			cardCodes = append(cardCodes, rule.Code)
 		case health.OfKey:
 			keyCodes = append(keyCodes, rule.Code)
+		case health.OfApp:
+			appCodes = append(appCodes, rule.Code)
 		}
 	}
 	s := &contract.Snapshot{ID: "e-9", ObservedAt: noon, Checks: checks(machineCodes...)}
@@ -149,13 +183,23 @@ func anything(r *rand.Rand) *contract.Snapshot {
 		a := contract.Authenticator{
 			ID: string(rune('p' + i)), Name: one(r, "same", "other"), Kind: one(r, contract.Smartcard, contract.SecurityKey, contract.Platform, contract.TOTP, "new"),
 			Origin: one(r, contract.Physical, contract.Physical, contract.Virtual, "", "PHYSICAL"), Environment: one(r, "test", "live", "unknown", ""),
-			User: one(r, amy, rory, ""), ReadAt: noon, ObservedAt: noon,
+			ReadAt: noon, ObservedAt: noon,
+		}
+		if a.Kind == contract.Smartcard {
+			a.User = one(r, amy, rory, "")
+		}
+		for range r.IntN(3) {
+			a.Users = append(a.Users, contract.Binding{
+				Target: one(r, "mock", "int", "prod"), User: one(r, amy, rory), By: one(r, contract.ByConfiguration, contract.ByLogin), Login: one(r, "", contract.Proven, contract.Refused),
+			})
 		}
 		switch a.Kind {
 		case contract.Smartcard:
 			a.Checks = checks(cardCodes...)
 		case contract.SecurityKey:
 			a.Checks = checks(keyCodes...)
+		case contract.TOTP:
+			a.Checks = checks(appCodes...)
 		default:
 			a.Checks = checks()
 		}

@@ -70,7 +70,7 @@ type Authenticator struct {
 	Kind      Kind      `json:"kind" enum:"smartcard,security-key,platform,totp"`
 	Origin    Origin    `json:"origin" enum:"physical,virtual"`
 	Source    string    `json:"source"`
-	Transport string    `json:"transport" doc:"pcsc or hid"`
+	Transport string    `json:"transport" doc:"pcsc, hid, or file for the secret of an authenticator app"`
 	Condition Condition `json:"condition"`
 	Code      string    `json:"code,omitempty" doc:"failure code, where the condition is one"`
 	Detail    string    `json:"detail,omitempty" doc:"what the system or authenticator said, with its number"`
@@ -80,6 +80,7 @@ type Authenticator struct {
 	// Holder and User are masked for callers without the right identity.
 	Holder     string    `json:"holder,omitempty" doc:"card holder's name, masked without the right identity"`
 	User       string    `json:"user,omitempty" doc:"12-digit UUID of the card, masked without the right identity"`
+	Users      []Binding `json:"users,omitempty" doc:"whose it is at which target, by the configuration and by logins"`
 	AAGUID     string    `json:"aaguid,omitempty"`
 	Product    string    `json:"product,omitempty"`
 	Versions   []string  `json:"versions,omitempty" doc:"what a key speaks, from getInfo"`

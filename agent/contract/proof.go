@@ -27,19 +27,3 @@ type Proof struct {
 	AMR []string `json:"amr,omitempty"`
 	AAL int      `json:"aal,omitempty"`
 }
-
-// Binding is a user whose an authenticator is at one target, by the
-// configuration or by the logins that were run with it.
-type Binding struct {
-	Target string `json:"target"`
-	User   string `json:"user" doc:"12-digit UUID, masked without the right identity"`
-	By     string `json:"by" enum:"configuration,login"`
-	// Login is absent where no login was run with it as this user.
-	Login ProofOutcome `json:"login,omitempty" enum:"proven,refused" doc:"what the last login run with it, there and as this user, has shown"`
-}
-
-// By whom an authenticator is bound to a user.
-const (
-	ByConfiguration = "configuration"
-	ByLogin         = "login"
-)

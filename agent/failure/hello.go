@@ -37,7 +37,7 @@ func helloEntries() []Entry {
 		},
 		{
 			Code: TOTPReady, Title: "Authenticator app",
-			Remedy: "Add an authenticator app to the user in the NHS self-service, and give the daemon its secret under the name in the configuration.",
+			Remedy: "Add an authenticator app to the user in the NHS self-service, write its secret to a file that you alone can read (mode 0600), and name that as `totp_file` of the user in the configuration.",
 			Spec:   "SP 800-63B, 5.1.4; NHS: add an authenticator",
 		},
 	}

@@ -58,7 +58,7 @@ func keyEntries() []Entry {
 		},
 		{
 			Code: KeyRegistered, Title: "Registration of the security key",
-			Remedy: "Sign in once with this security key to prove that it is registered, and ask ITOC (test environments) or your Registration Authority (live) to register it if that fails.",
+			Remedy: "Sign in once with this security key to prove that it is registered, and ask ITOC (test environments) or your Registration Authority (live) to register it if that fails; after a refusal name it by `--authenticator`.",
 			Spec:   "NHS: manage security keys",
 		},
 		{

@@ -31,7 +31,7 @@ func readinessEntries() []Entry {
 		},
 		{
 			Code: AuthenticatorUser, Title: "User of the authenticator",
-			Remedy: "Sign in once as this user with this authenticator, which settles whose it is, or use the smartcard of that user.",
+			Remedy: "Bind the authenticator to the user with `authbridge config user bind`, or sign in once as this user with it, which settles whose it is; after a refusal name it by `--authenticator`.",
 			Spec:   "SP 800-63B, 6.1",
 		},
 	}

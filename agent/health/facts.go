@@ -15,6 +15,26 @@ type Facts struct {
 	// Targets are those that checks are made for, each with a name of its own.
 	// The mock is none of them: nothing of it has to be reached or set up.
 	Targets []Target
+	// Apps are authenticator applications whose secret the daemon can read.
+	Apps []App
+	// Users are those that the configuration knows, Proofs what login runs have
+	// shown: the last of each authenticator, target and user.
+	Users  []User
+	Proofs []contract.Proof
+}
+
+// User is one person: a UUID at each target, and the authenticators that are
+// that person's there.
+type User struct {
+	UUID           map[string]string // by target
+	Authenticators []string          // ids
+}
+
+// App is an authenticator application.
+type App struct {
+	contract.Authenticator // without Checks
+	// Trouble is why its secret cannot be read; empty where it can.
+	Trouble string
 }
 
 // Target is what a sign-in is aimed at.

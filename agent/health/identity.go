@@ -39,13 +39,6 @@ func Identity(commonName string) (user, holder string, ok bool) {
 
 func validUser(s string) bool { return user().MatchString(s) }
 
-// testUsers are how the UUIDs of the test environments usually begin.
-var testUsers = [...]string{"555", "6560057501", "696070", "021600"}
-
-func hasPrefix(s string, prefixes []string) bool {
-	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
-}
-
 // The environments that a card can come from.
 const (
 	EnvironmentTest    = "test"

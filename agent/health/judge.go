@@ -25,7 +25,7 @@ type Report struct {
 func Judge(facts Facts, now time.Time) Report {
 	r := Report{
 		Readers:        make(map[string][]contract.Check, len(facts.Readers)),
-		Authenticators: make(map[string][]contract.Check, len(facts.Cards)+len(facts.Keys)),
+		Authenticators: make(map[string][]contract.Check, len(facts.Cards)+len(facts.Keys)+len(facts.Apps)),
 		targets:        len(facts.Targets),
 	}
 	all := subject{facts: &facts, now: now}
@@ -44,6 +44,11 @@ func Judge(facts Facts, now time.Time) Report {
 		s := all
 		s.key = &facts.Keys[i]
 		r.Authenticators[s.key.ID] = r.run(keyRules(), s, observed(&s.key.Authenticator))
+	}
+	for i := range facts.Apps {
+		s := all
+		s.app = &facts.Apps[i]
+		r.Authenticators[s.app.ID] = r.run(appRules(), s, observed(&s.app.Authenticator))
 	}
 	return r
 }

@@ -20,7 +20,7 @@ func keyRules() []Rule {
 		},
 		{Code: failure.KeyCCID, Scope: OfKey, DependsOn: present, judge: keyCCID},
 		{Code: failure.KeyL2, Scope: OfKey, DependsOn: fido2, judge: notChecked},
-		{Code: failure.KeyRegistered, Scope: OfKey, DependsOn: fido2, judge: keyRegistered},
+		{Code: failure.KeyRegistered, Scope: OfKey, PerTarget: true, DependsOn: fido2, judge: keyRegistered},
 	}
 }
 
@@ -132,9 +132,4 @@ func keyCCID(s subject) finding {
 		return pass("the key is a smartcard too, which disturbs only NHS software on Windows")
 	}
 	return warn("the key is a smartcard too, which NHS software takes for a second one")
-}
-
-// keyRegistered: what is registered at a service cannot be read from a key.
-func keyRegistered(subject) finding {
-	return unknown("no login with this key is on record; one would settle it")
 }

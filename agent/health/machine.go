@@ -28,13 +28,13 @@ func machineRules() []Rule {
 	}
 	// What the registry has and this version does not check: nothing is
 	// silently absent.
-	for _, code := range []failure.Code{
-		failure.WHTPM, failure.WHBattery, failure.WHEnrolled, failure.WHRegistered,
-	} {
+	for _, code := range []failure.Code{failure.WHTPM, failure.WHBattery, failure.WHEnrolled} {
 		rules = append(rules, Rule{Code: code, Scope: OfMachine, DependsOn: []failure.Code{failure.WHPlatform}, judge: notChecked})
 	}
+	rules = append(rules, Rule{
+		Code: failure.WHRegistered, Scope: OfMachine, PerTarget: true, DependsOn: []failure.Code{failure.WHPlatform}, judge: helloRegistered,
+	})
 	for _, code := range []failure.Code{
-		failure.TOTPReady,
 		failure.MWPIV, failure.MWOberthur, failure.NHSPortService, failure.NHSCM, failure.NHSClientConflict, failure.NHSEnvReg,
 		failure.PortClash, failure.BrowserLNA,
 	} {

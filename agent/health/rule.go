@@ -16,6 +16,7 @@ const (
 	OfReader  Scope = "reader"
 	OfCard    Scope = "smartcard"
 	OfKey     Scope = "security-key"
+	OfApp     Scope = "totp"
 )
 
 // Rule is one row of the table of checks.
@@ -39,7 +40,7 @@ type Rule struct {
 	judge func(subject) finding
 }
 
-// subject is what a rule looks at; reader, card and key as the scope says,
+// subject is what a rule looks at; reader, card, key and app as the scope says,
 // target where a check is made for each.
 type subject struct {
 	facts  *Facts
@@ -47,6 +48,7 @@ type subject struct {
 	reader *contract.Reader
 	card   *Card
 	key    *Key
+	app    *App
 	target *Target
 }
 
@@ -121,6 +123,7 @@ func Rules() []Rule {
 	all = append(all, readerRules()...)
 	all = append(all, cardRules()...)
 	all = append(all, keyRules()...)
+	all = append(all, appRules()...)
 	return all
 }
 

@@ -48,8 +48,11 @@ func Steady() func(Facts, time.Time) Report {
 
 // rulesOf finds the table that made the checks of an authenticator.
 func rulesOf(checks []contract.Check) []Rule {
-	if len(checks) > 1 && checks[1].Code == string(failure.CardSeries) {
+	switch {
+	case len(checks) > 1 && checks[1].Code == string(failure.CardSeries):
 		return cardRules()
+	case len(checks) > 0 && checks[0].Code == string(failure.TOTPReady):
+		return appRules()
 	}
 	return keyRules()
 }

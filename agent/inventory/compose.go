@@ -24,6 +24,9 @@ func merge(goos string, observations []Observation) health.Facts {
 		facts.Cards = append(facts.Cards, sorted(o.Cards, func(c health.Card) string { return c.ID })...)
 		facts.Keys = append(facts.Keys, sorted(o.Keys, func(k health.Key) string { return k.ID })...)
 		facts.Targets = append(facts.Targets, o.Targets...)
+		facts.Apps = append(facts.Apps, sorted(o.Apps, func(a health.App) string { return a.ID })...)
+		facts.Users = append(facts.Users, o.Users...)
+		facts.Proofs = append(facts.Proofs, o.Proofs...)
 	}
 	return facts
 }
@@ -42,7 +45,7 @@ func compose(id contract.EventID, version string, facts health.Facts, report hea
 		ObservedAt:     now,
 		Sources:        notNil(facts.Sources),
 		Readers:        notNil(slices.Clone(facts.Readers)),
-		Authenticators: make([]contract.Authenticator, 0, len(facts.Cards)+len(facts.Keys)),
+		Authenticators: make([]contract.Authenticator, 0, len(facts.Cards)+len(facts.Keys)+len(facts.Apps)),
 		Checks:         notNil(report.Machine),
 		Leases:         notNil(leases),
 	}
@@ -55,7 +58,12 @@ func compose(id contract.EventID, version string, facts health.Facts, report hea
 	for i := range facts.Keys {
 		s.Authenticators = append(s.Authenticators, facts.Keys[i].Authenticator)
 	}
+	for i := range facts.Apps {
+		s.Authenticators = append(s.Authenticators, facts.Apps[i].Authenticator)
+	}
+	bound := health.Bindings(facts.Users, facts.Proofs)
 	for i := range s.Authenticators {
+		s.Authenticators[i].Users = bound[s.Authenticators[i].ID]
 		s.Authenticators[i].Checks = notNil(report.Authenticators[s.Authenticators[i].ID])
 	}
 	return s

@@ -33,9 +33,13 @@ type scrubber struct{ pairs []string }
 func newScrubber(authenticators []contract.Authenticator) scrubber {
 	var s scrubber
 	for i := range authenticators {
-		s.add(authenticators[i].User, contract.MaskUser(authenticators[i].User))
-		s.add(authenticators[i].Holder, hidden)
-		for _, name := range strings.FieldsFunc(authenticators[i].Holder, func(r rune) bool { return r == ' ' || r == '_' || r == ',' }) {
+		a := &authenticators[i]
+		s.add(a.User, contract.MaskUser(a.User))
+		for _, b := range a.Users {
+			s.add(b.User, contract.MaskUser(b.User))
+		}
+		s.add(a.Holder, hidden)
+		for _, name := range strings.FieldsFunc(a.Holder, func(r rune) bool { return r == ' ' || r == '_' || r == ',' }) {
 			s.add(name, hidden)
 		}
 	}
@@ -66,6 +70,10 @@ func (s scrubber) checks(checks []contract.Check) []contract.Check {
 func (s scrubber) authenticator(a contract.Authenticator) contract.Authenticator {
 	a.Holder = maskText(a.Holder)
 	a.User = contract.MaskUser(a.User)
+	a.Users = slices.Clone(a.Users)
+	for i := range a.Users {
+		a.Users[i].User = contract.MaskUser(a.Users[i].User)
+	}
 	a.Detail = s.text(a.Detail)
 	a.Checks = s.checks(a.Checks)
 	return a

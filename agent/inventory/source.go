@@ -51,6 +51,9 @@ type Observation struct {
 	Cards   []health.Card
 	Keys    []health.Key
 	Targets []health.Target
+	Apps    []health.App
+	Users   []health.User
+	Proofs  []contract.Proof
 	// Events are in the order in which they happened, without ID. A card
 	// swapped within one moment is two events, though the states are equal.
 	Events []contract.Event

@@ -112,7 +112,7 @@ func measure(a *contract.Authenticator, c *contract.Candidate, v *contract.Verdi
 		f.far, f.miss = 1, firstFailure(c, v)
 	}
 	f.miss = scrub(f.miss, a, want)
-	if want.User != "" && a.User != want.User {
+	if want.User != "" && a.Belongs(want.User, want.Target) != contract.Pass {
 		f.class += 2
 	}
 	if c != nil && c.Outcome == contract.VerdictUnproven {
@@ -132,7 +132,7 @@ func unusable(a *contract.Authenticator, want contract.Requirement, c *contract.
 	switch {
 	case a.PIN.State == "blocked" || a.PIN.State == "power_cycle":
 		return join(firstOf(c.Checks), "its PIN is "+a.PIN.State)
-	case want.User != "" && a.User != "" && a.User != want.User:
+	case want.User != "" && a.Belongs(want.User, want.Target) == contract.Fail:
 		return "it is that of another user than the one asked for"
 	}
 	return ""

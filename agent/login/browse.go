@@ -57,6 +57,7 @@ func (o *run) browse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.used = true // nobody else could have, since it was reserved
 	want := o.expect(r)
 	o.letGo()
 	t, err := o.redeem(ctx, back, r)

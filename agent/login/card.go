@@ -92,6 +92,10 @@ func (o *run) bring(ctx context.Context, p *proof) (refused *refusal, err error)
 	return nil, nil
 }
 
+// stepProof is the step in which the sign-in service takes, or does not take, what
+// the authenticator has signed.
+const stepProof = "proof"
+
 // byCard signs in with the leased smartcard.
 func (o *run) byCard(ctx context.Context, p *page, r *request) (next *page, err error) {
 	var signed *proof
@@ -102,7 +106,7 @@ func (o *run) byCard(ctx context.Context, p *page, r *request) (next *page, err 
 	if err != nil {
 		return nil, err
 	}
-	err = o.step(ctx, "proof", "accepted", func(ctx context.Context, s *contract.LoginStep) error {
+	err = o.step(ctx, stepProof, "accepted", func(ctx context.Context, s *contract.LoginStep) error {
 		refused, err := o.bring(ctx, signed)
 		if err != nil {
 			return err

@@ -33,6 +33,7 @@ func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contra
 		}
 		return nil, e
 	}
+	o.used = o.used || request.Type != contract.CeremonyCreate
 	s.Evidence = join(append([]string{s.Evidence}, over.Result.Remarks...)...)
 	return over.Result, nil
 }

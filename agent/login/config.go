@@ -40,6 +40,9 @@ type Config struct {
 	// 90 days.
 	Keep    int
 	KeepFor time.Duration
+	// Learn takes what a run has shown of its authenticator, once that is kept. It
+	// must not block; nil: nobody wants to know.
+	Learn func(contract.Proof)
 	// Tell takes events in their order. It must not block for long; nil tells
 	// nobody.
 	Tell func(...contract.Event)
@@ -70,6 +73,9 @@ func (c Config) complete() (complete Config, closeIdle func()) {
 	}
 	if c.Tell == nil {
 		c.Tell = func(...contract.Event) {}
+	}
+	if c.Learn == nil {
+		c.Learn = func(contract.Proof) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -71,7 +71,7 @@ func (o *run) assert(ctx context.Context, p *page, mayEnrol bool) (next *page, u
 	if err != nil || unknown {
 		return nil, unknown, err
 	}
-	err = o.step(ctx, "proof", "accepted", func(ctx context.Context, s *contract.LoginStep) (err error) {
+	err = o.step(ctx, stepProof, "accepted", func(ctx context.Context, s *contract.LoginStep) (err error) {
 		if next, err = o.reply(ctx, p, "do", "webauthn", "response", string(response)); err != nil {
 			return err
 		}

@@ -47,14 +47,15 @@ func (o *run) preflight(ctx context.Context) error {
 		}
 		best := contract.Verdict{}
 		for i, kind := range kinds {
-			v := o.r.config.Judge(contract.Question{AAL: max(o.asked.aal, 2), Target: o.asked.Target, Kind: kind, User: o.userOf(kind)}, snapshot)
+			v := o.r.config.Judge(contract.Question{AAL: max(o.asked.aal, 2), Target: o.asked.Target, Kind: kind, User: o.asked.User}, snapshot)
 			v.Outcome = outcomeOf(&v, o.asked.Authenticator)
 			if i == 0 || rank(v.Outcome) < rank(best.Outcome) {
 				best, best.Kind = v, kind
 			}
 		}
 		s.Got, s.Evidence = string(best.Outcome), printable(best.Summary)
-		if best.Outcome == contract.VerdictNotReady {
+		o.again = o.refusedLast(find(snapshot, o.asked.Authenticator), &best)
+		if best.Outcome == contract.VerdictNotReady && !o.again {
 			return &failure.Error{Code: failure.LoginNotReady}
 		}
 		if o.asked.User != "" || len(kinds) == 1 {
@@ -62,14 +63,6 @@ func (o *run) preflight(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// userOf is whom a kind of authenticator must say to be of: only a card says it.
-func (o *run) userOf(kind contract.Kind) string {
-	if kind == contract.Smartcard {
-		return o.asked.User
-	}
-	return ""
 }
 
 // outcomeOf is a verdict's, or that of one candidate.
@@ -83,6 +76,32 @@ func outcomeOf(v *contract.Verdict, authenticator string) contract.Outcome {
 		}
 	}
 	return contract.VerdictNotReady
+}
+
+// refusedLast is whether an authenticator that was asked for by its id is not
+// ready only because the last login with it was refused. Another one is what
+// settles that, so it is tried.
+func (o *run) refusedLast(a *contract.Authenticator, v *contract.Verdict) bool {
+	if a == nil || v.Outcome != contract.VerdictNotReady {
+		return false
+	}
+	checks := slices.Clone(v.Checks)
+	for _, c := range v.Candidates {
+		if c.Authenticator == a.ID {
+			checks = append(checks, c.Checks...)
+		}
+	}
+	for _, c := range checks {
+		switch {
+		case c.State != contract.Fail || c.Code == string(failure.KeyRegistered):
+		case c.Code == string(failure.AuthenticatorUser) && slices.ContainsFunc(a.Users, func(b contract.Binding) bool {
+			return b.Target == o.asked.Target && b.User == o.asked.User && b.Login == contract.Refused
+		}):
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func rank(o contract.Outcome) int {
@@ -103,10 +122,14 @@ func find(s *contract.Snapshot, id string) *contract.Authenticator {
 
 // take takes a lease of what the request asks for.
 func (o *run) take(ctx context.Context) error {
-	return o.takeFor(ctx, contract.Requirement{
+	want := contract.Requirement{
 		Authenticator: o.asked.Authenticator, AAL: max(o.asked.aal, 2), Target: o.asked.Target, Kind: o.asked.Kind,
-		User: o.userOf(o.asked.Kind), Origin: o.asked.Origin,
-	})
+		User: o.asked.User, Origin: o.asked.Origin,
+	}
+	if o.again {
+		want.AAL, want.User = 0, ""
+	}
+	return o.takeFor(ctx, want)
 }
 
 func (o *run) takeFor(ctx context.Context, want contract.Requirement) error {
@@ -141,10 +164,11 @@ func (o *run) takeFor(ctx context.Context, want contract.Requirement) error {
 
 // whoWith is who signs in with an authenticator where nobody was named.
 func (o *run) whoWith(a *contract.Authenticator) string {
-	if a.Kind == contract.Smartcard {
-		return a.User
+	user := a.UserAt(o.asked.Target)
+	if user == "" && a.Kind != contract.Smartcard {
+		user = o.asked.target.User
 	}
-	return o.asked.target.User
+	return user
 }
 
 // user is who signs in. A card's own is made known to the daemon's mock, which

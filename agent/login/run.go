@@ -35,6 +35,9 @@ type run struct {
 	held     *held                   // the lease; nil: none
 	leaving  chan contract.LoginStep // of a lease that is being given back; nil: none
 	names    []string                // that no step may show
+	again    bool                    // whether it tries what was refused the last time
+	used     bool                    // whether the authenticator has signed for the sign-in
+	said     cis2.IDToken            // what the target said of the sign-in
 
 	mu    sync.Mutex // guards what follows
 	state contract.Login
@@ -160,17 +163,17 @@ func (o *run) record(steps ...contract.LoginStep) {
 	}
 	o.change(func(l *contract.Login) { l.Steps = append(l.Steps, steps...) })
 	now := o.snapshot()
-	o.write(now)
+	o.write(now, nil)
 	for i := range steps {
 		o.r.config.Tell(told(o.by.Owner, now, &steps[i]))
 	}
 }
 
-func (o *run) write(l contract.Login) {
+func (o *run) write(l contract.Login, proof *contract.Proof) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), writeTime)
 	defer cancel()
 	l.Open = "" // it is good for this daemon only
-	if err := o.r.config.Store.PutLogin(ctx, store.Login{Login: l, Owner: o.by.Owner}); err != nil {
+	if err := o.r.config.Store.PutLogin(ctx, store.Login{Login: l, Owner: o.by.Owner, Proof: proof}); err != nil {
 		o.r.config.Log.WithField("login", o.id).WithError(err).Error("a login run is not written")
 	}
 }
@@ -212,7 +215,15 @@ func (o *run) finish(err error) {
 		l.State, l.Problem = contract.LoginFailed, problemOf(asFailure(err))
 	}
 	l.Summary = summary(&l)
-	o.write(l)
+	var said *cis2.IDToken
+	if o.used {
+		said = &o.said
+	}
+	proof := proofOf(&l, said)
+	o.write(l, proof)
+	if proof != nil {
+		o.r.config.Learn(*proof)
+	}
 	o.change(func(now *contract.Login) { *now = l })
 	o.r.finished(o)
 	o.r.config.Tell(told(o.by.Owner, l, nil))

@@ -215,6 +215,9 @@ func (o *run) expect(r *request) Expectation {
 
 // judge has the relying party judge, and records what it says.
 func (o *run) judge(ctx context.Context, t Tokens, want Expectation) {
+	if claims, ok := unsafeClaims(t.IDToken); ok {
+		o.said, _ = cis2.ParseIDToken(claims) // of use only where all assertions hold
+	}
 	o.record(o.assess(ctx, t, want)...)
 }
 

@@ -78,6 +78,7 @@ func (o *run) useCeremony(ctx context.Context, want *Expectation) error {
 		case c.Target != o.asked.Target:
 			return &failure.Error{Code: failure.TokACRAMR, Detail: "it was for another target"}
 		}
+		o.used = c.Type != contract.CeremonyCreate
 		want.With, want.Since = cis2.SecurityKey, c.StartedAt
 		kind := contract.SecurityKey
 		if c.Type == contract.CeremonySign {

@@ -90,6 +90,7 @@ type world struct {
 	mock    *mockcis2.Server
 	devices *virtual.Devices
 	inv     *inventory.Inventory
+	known   *inventory.Logins
 	leases  *lease.Desk
 	use     *ceremony.Conductor
 	kept    *store.Store
@@ -158,10 +159,14 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 		Dir: dir, Memory: w.kept, Snapshot: func() *contract.Snapshot { return w.inv.Snapshot() }, Reread: func(id string) error { return w.inv.Reread(id) },
 	})
 	must(t, err)
+	if w.known == nil {
+		w.known = inventory.NewLogins(inventory.LoginsConfig{})
+	}
 	w.inv, err = inventory.New(t.Context(), inventory.Config{
 		Sources: []inventory.Source{
 			inventory.NewCards(inventory.CardsConfig{Name: "virtual-pcsc", System: w.devices.System(), Connector: pcsc.NewConnector(w.devices.System(), pcsc.ConnectorOptions{}), Virtual: true}),
 			inventory.NewKeys(inventory.KeysConfig{Name: "virtual-fido", Bus: w.devices.Bus(), Virtual: true}),
+			w.known,
 		}, Journal: w.kept, Judge: health.Steady(), Version: "test", OS: runtime.GOOS,
 	})
 	must(t, err)
@@ -181,7 +186,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 			Headless: true, User: keyUser,
 		}, {Name: "int", Issuer: "https://am.invalid:443" + cis2.RealmPath, ClientID: "1.apps.national"}},
 		Leases: w.leases, Ceremonies: w.use, Inventory: w.inv, Judge: judge, Store: w.kept, Virtual: w.devices, Mock: knows{w.mock},
-		VirtualPIN: virtual.DefaultPIN, Transport: dial, CallTime: 30 * time.Second, Tell: w.tell,
+		VirtualPIN: virtual.DefaultPIN, Transport: dial, CallTime: 30 * time.Second, Tell: w.tell, Learn: w.known.Learn,
 	}
 	for _, c := range change {
 		c(w)

@@ -147,10 +147,24 @@ func (s *screen) showAuthenticator(a contract.Authenticator, now time.Time) {
 			rows = append(rows, row)
 		}
 	}
+	for _, b := range a.Users {
+		rows = append(rows, []string{"user at " + b.Target, b.User + ", " + boundBy(b)})
+	}
 	rows = append(rows, []string{"inserted", ago(now, a.InsertedAt)}, []string{"read", ago(now, a.ReadAt)})
 	s.table("  ", rows)
 	s.line("\nChecks")
 	s.showChecks("  ", a.Checks, true)
+}
+
+// boundBy says how it is known whose an authenticator is.
+func boundBy(b contract.Binding) string {
+	switch {
+	case b.By == contract.ByLogin:
+		return "by a login that was " + string(b.Login)
+	case b.Login != "":
+		return "by the configuration, and a login that was " + string(b.Login)
+	}
+	return "by the configuration"
 }
 
 func (s *screen) showCertificates(all []contract.Certificate) {

@@ -109,6 +109,11 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 			inventory.NewCards(inventory.CardsConfig{Name: "virtual-pcsc", System: devices.System(), Connector: connector(s, devices.System(), log), Virtual: true}),
 			inventory.NewKeys(inventory.KeysConfig{Name: "virtual-fido", Bus: tracedBus(s, devices.Bus(), log), Virtual: true}))
 	}
+	logins, err := knownLogins(ctx, s, kept)
+	if err != nil {
+		return err
+	}
+	sources = append(sources, logins)
 	inv, err = inventory.New(ctx, inventory.Config{
 		Sources: sources, Journal: kept, Judge: health.Steady(), Version: version, OS: runtime.GOOS, Log: log,
 	})
@@ -134,7 +139,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
-	runs, err := loginRuns(ctx, loginParts{desk, conductor, inv, judge, kept, devices, mock, s.Users, log})
+	runs, err := loginRuns(ctx, loginParts{desk, conductor, inv, judge, kept, devices, mock, s.Users, logins.Learn, log})
 	if err != nil {
 		return err
 	}

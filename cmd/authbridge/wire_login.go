@@ -12,12 +12,14 @@ import (
 	"authbridge/agent/ceremony"
 	"authbridge/agent/cis2"
 	"authbridge/agent/contract"
+	"authbridge/agent/health"
 	"authbridge/agent/inventory"
 	"authbridge/agent/lease"
 	"authbridge/agent/login"
 	"authbridge/agent/mockcis2"
 	"authbridge/agent/store"
 	"authbridge/agent/virtual"
+	"authbridge/platform"
 )
 
 const (
@@ -42,6 +44,7 @@ type loginParts struct {
 	devices   *virtual.Devices // nil where virtual authenticators are off
 	mock      *mock            // nil where it is off
 	users     []User
+	learn     func(contract.Proof)
 	log       *logrus.Logger
 }
 
@@ -49,7 +52,7 @@ type loginParts struct {
 func loginRuns(ctx context.Context, p loginParts) (*login.Runner, error) {
 	config := login.Config{
 		Targets: realTargets(), Leases: p.desk, Ceremonies: p.conductor, Inventory: p.inventory, Judge: p.judge, Store: p.kept,
-		Tell: p.inventory.Tell, TOTP: totpOf(p.users), Log: p.log,
+		Tell: p.inventory.Tell, TOTP: totpOf(p.users), Learn: p.learn, Log: p.log,
 	}
 	if p.devices != nil {
 		config.Virtual, config.VirtualPIN = p.devices, virtual.DefaultPIN
@@ -59,6 +62,22 @@ func loginRuns(ctx context.Context, p loginParts) (*login.Runner, error) {
 		config.Mock = p.mock
 	}
 	return login.New(ctx, config)
+}
+
+// knownLogins is the source of what the configuration says of users, and earlier
+// login runs have shown of authenticators.
+func knownLogins(ctx context.Context, s settings, kept *store.Store) (*inventory.Logins, error) {
+	proofs, err := kept.Proofs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	config := inventory.LoginsConfig{Proofs: proofs, Look: platform.CheckSecret}
+	for _, u := range s.Users {
+		config.Users = append(config.Users, inventory.LoginUser{
+			Name: u.Name, User: health.User{UUID: u.UUID, Authenticators: u.Authenticators}, TOTPFile: u.TOTPFile,
+		})
+	}
+	return inventory.NewLogins(config), nil
 }
 
 // realTargets are those whose issuer is public. There tokens are judged that an
