@@ -5,8 +5,8 @@
 //
 // All runs in a few minutes. With AUTHBRIDGE_SOAK=full (and -timeout 60m) it is
 // as long as the project promises: 500 insertions, 50 crashes of pcscd, 1,000
-// starts, 200 killed daemons, and 100 more while clients hold leases, of which a
-// crowd takes 10,000. With -race the program under test has the race detector
+// starts, 200 killed daemons, 100 more while clients hold leases, of which a crowd
+// takes 10,000, and 100 in the middle of login runs. With -race the program under test has the race detector
 // too.
 package e2e
 

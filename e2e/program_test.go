@@ -31,6 +31,7 @@ type program struct {
 	t      *testing.T
 	binary string
 	state  string
+	more   []string // arguments of the daemon besides
 	daemon *exec.Cmd
 }
 
@@ -66,7 +67,7 @@ func buildProgram(t *testing.T) *program {
 // start starts the daemon, on real hardware, and waits until it listens.
 func (p *program) start() {
 	p.t.Helper()
-	p.daemon = exec.Command(p.binary, "run", "--state-dir", p.state, "--listen", "127.0.0.1:0", "--virtual", "on")
+	p.daemon = exec.Command(p.binary, append([]string{"run", "--state-dir", p.state, "--listen", "127.0.0.1:0", "--virtual", "on"}, p.more...)...)
 	p.daemon.Stderr = os.Stderr
 	out, err := p.daemon.StdoutPipe()
 	must(p.t, err)

@@ -27,7 +27,7 @@ type Hold string
 // What keeps a lease.
 const (
 	HoldTTL        Hold = "ttl"        // its time, renewed by PATCH; survives a restart of the daemon
-	HoldConnection Hold = "connection" // the stream that answered the POST; ends with it, and with the daemon
+	HoldConnection Hold = "connection" // the stream that answered the POST, or the login run that took it; ends with that, and with the daemon
 )
 
 // LeaseRequest asks for a lease.

@@ -39,21 +39,20 @@ const (
 // borrow makes the scenario's authenticator, has it seen and leases it by its
 // id. What it returns takes it away again.
 func (o *run) borrow(ctx context.Context) (name string, giveBack func(), err error) {
-	name = "login-" + string(o.asked.Scenario)
+	name = deviceOf(o.asked.Scenario)
 	leave, err := o.r.turns.take(ctx, name)
 	if err != nil {
 		return "", func() {}, o.why(ctx)
 	}
 	giveBack = func() {
 		o.release()
-		o.putAway(name)
+		o.r.putAway(o.asked.Kind, name)
 		leave()
 	}
 	err = o.step(ctx, "device", "a virtual authenticator for the scenario", func(ctx context.Context, s *contract.LoginStep) error {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
 		s.Got = name
-		o.putAway(name) // what a daemon left that was killed
 		if err := o.bringOut(ctx, name); err != nil {
 			return err
 		}
@@ -83,16 +82,42 @@ func (o *run) bringOut(ctx context.Context, name string) error {
 	return err
 }
 
-// putAway takes the device out; one that is not there is away.
-func (o *run) putAway(name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), releaseTime)
+// deviceOf is the name of the device that a scenario brings.
+func deviceOf(s contract.LoginScenario) string { return "login-" + string(s) }
+
+// clearStages takes away what a daemon left that was killed in a scenario. Until
+// then nobody plays that scenario.
+func (r *Runner) clearStages() {
+	if r.config.Virtual == nil {
+		return
+	}
+	for _, d := range r.config.Virtual.List() {
+		for s, p := range plots {
+			if !p.virtual || d.Name != deviceOf(s) || d.Kind != p.kind {
+				continue
+			}
+			leave, err := r.turns.take(r.ctx, d.Name)
+			if err != nil {
+				return
+			}
+			r.work.Go(func() {
+				defer leave()
+				r.putAway(d.Kind, d.Name)
+			})
+		}
+	}
+}
+
+// putAway takes a device out; one that is not there is away.
+func (r *Runner) putAway(kind contract.Kind, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), releaseTime)
 	defer cancel()
-	take := o.r.config.Virtual.Remove
-	if o.asked.Kind == contract.SecurityKey {
-		take = o.r.config.Virtual.Unplug
+	take := r.config.Virtual.Remove
+	if kind == contract.SecurityKey {
+		take = r.config.Virtual.Unplug
 	}
 	if _, err := take(ctx, name); err != nil && failure.CodeOf(err) != failure.VirtualState && failure.CodeOf(err) != failure.NotFound {
-		o.r.config.Log.WithField("device", name).WithError(err).Warn("the authenticator of a scenario is not taken away")
+		r.config.Log.WithField("device", name).WithError(err).Warn("the authenticator of a scenario is not taken away")
 	}
 }
 

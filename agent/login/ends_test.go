@@ -171,6 +171,27 @@ func TestAfterKillARunIsAborted(t *testing.T) {
 	}
 }
 
+// TestWhatAKilledDaemonLeftOfAScenarioIsTakenAway holds that the authenticators
+// that fail are there only while they are played with.
+func TestWhatAKilledDaemonLeftOfAScenarioIsTakenAway(t *testing.T) {
+	t.Parallel()
+	left := []string{"login-card-pulled", "login-touch-timeout"}
+	w := newWorld(t, func(w *world) {
+		_, err := w.devices.Insert(soon(t), contract.VirtualInsert{Name: left[0], User: "555299990001"})
+		must(t, err)
+		_, err = w.devices.Plug(soon(t), contract.VirtualPlug{Name: left[1], Touch: "never"})
+		must(t, err)
+	})
+	_, err := w.inv.Await(soon(t), func(s *contract.Snapshot) bool { return len(s.Authenticators) == 2 })
+	must(t, err)
+	for _, v := range w.devices.List() {
+		if v.Plugged && slices.Contains(left, v.Name) {
+			t.Errorf("%s is left", v.Name)
+		}
+	}
+	w.passes(contract.LoginRequest{Scenario: contract.ScenarioTouchTimeout})
+}
+
 // TestTwentyRunsInParallel share two cards and two keys.
 func TestTwentyRunsInParallel(t *testing.T) {
 	t.Parallel()

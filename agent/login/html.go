@@ -58,6 +58,9 @@ func section(l *contract.Login, headed bool) report.Node {
 		parts = append(parts, report.El("h2", nil, report.Text(nameOf(l))))
 	}
 	parts = append(parts, report.El("p", nil, report.Outcome(string(l.State)), report.Text(". "+l.Summary)))
+	if l.Problem != nil {
+		parts = append(parts, problem(l.Problem))
+	}
 	if l.Origin == contract.Virtual {
 		parts = append(parts, report.El("p", report.Attrs("class", "virtual"), report.Text("This run rests on a virtual authenticator. It proves nothing of a physical one, nor of a real target.")))
 	}
@@ -71,6 +74,18 @@ func section(l *contract.Login, headed bool) report.Node {
 	}
 	parts = append(parts, report.Table([]string{"Step", "Result", "Expected", "Got", "Evidence", "Time"}, rows))
 	return report.El("section", report.Attrs("id", l.ID), parts...)
+}
+
+// problem is the first failure, or why the run was aborted, which no step may
+// say.
+func problem(p *contract.Problem) report.Node {
+	what := p.Code
+	if p.Detail != "" {
+		what += ": "
+	}
+	return report.El("div", nil,
+		report.El("p", nil, report.El("strong", nil, report.Text(what)), report.Text(p.Detail)),
+		report.El("p", report.Attrs("class", "note"), report.Text(p.Remedy)))
 }
 
 func evidence(s *contract.LoginStep) report.Node {

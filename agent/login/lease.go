@@ -140,6 +140,7 @@ func (o *run) takeFor(ctx context.Context, want contract.Requirement) error {
 		}
 		lease, err := o.r.config.Leases.Take(ctx, o.by, contract.LeaseRequest{
 			Requirement: want, TTL: (o.asked.timeout + leaseMargin).String(), Wait: o.asked.queue.String(), Purpose: purpose,
+			Hold: contract.HoldConnection, // the run is what holds it, and ends with the daemon
 		}, nil)
 		if err != nil {
 			return err

@@ -161,9 +161,10 @@ func (o *run) record(steps ...contract.LoginStep) {
 	for i := range steps {
 		mask(&steps[i], o.names)
 	}
-	o.change(func(l *contract.Login) { l.Steps = append(l.Steps, steps...) })
 	now := o.snapshot()
+	now.Steps = append(now.Steps, steps...)
 	o.write(now, nil)
+	o.change(func(l *contract.Login) { l.Steps = now.Steps })
 	for i := range steps {
 		o.r.config.Tell(told(o.by.Owner, now, &steps[i]))
 	}
@@ -247,7 +248,7 @@ func problemOf(e *failure.Error) *contract.Problem {
 func summary(l *contract.Login) string {
 	with := l.ACR + " at " + l.Target
 	if l.Kind != "" {
-		with += " by " + string(l.Origin) + " " + string(l.Kind)
+		with += " by " + strings.TrimSpace(string(l.Origin)+" "+string(l.Kind))
 	}
 	switch l.State {
 	case contract.LoginPassed:

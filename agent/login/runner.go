@@ -52,6 +52,7 @@ func New(ctx context.Context, config Config) (*Runner, error) {
 		r.cancel(err)
 		return nil, err
 	}
+	r.clearStages()
 	return r, nil
 }
 
