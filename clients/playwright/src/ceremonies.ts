@@ -6,7 +6,7 @@ import type { Daemon } from './daemon.js';
 import { ProblemError } from './failures.js';
 import { goDuration } from './lease.js';
 import type { Watch } from './watch.js';
-import type { Ceremony, CeremonyRequest, CredentialJSON, PINSource } from './wire.js';
+import type { Ceremony, CeremonyRequest, CeremonyResult, PINSource } from './wire.js';
 
 /** What the daemon takes as the time of a ceremony, in ms. */
 const least = 1_000;
@@ -14,14 +14,14 @@ const most = 600_000;
 /** How long an event may take that belongs to an answer, in ms, before one goes on without it. */
 const eventTime = 2_000;
 
-export type Wish = Pick<CeremonyRequest, 'type' | 'origin' | 'top_origin' | 'options'> & {
+export type Wish = Pick<CeremonyRequest, 'type' | 'origin' | 'top_origin' | 'options' | 'data'> & {
   /** In ms, as the page gave it. */
   timeout?: number | undefined;
 };
 
-/** How a ceremony ended: with a credential or an error; the ceremony is absent where none began. */
+/** How a ceremony ended: with a result or an error; the ceremony is absent where none began. */
 export interface Outcome {
-  credential?: CredentialJSON;
+  result?: CeremonyResult;
   error?: unknown;
   ceremony?: Ceremony;
 }
@@ -57,8 +57,7 @@ export class Ceremonies {
     try {
       const ceremony = await this.daemon.ask<Ceremony>('POST', '/v1/ceremonies', { body, held: most, signal: call.signal });
       await within(this.watch.over(ceremony.id)); // so that what it asked for is told before what came of it
-      const credential = ceremony.result?.credential;
-      if (ceremony.state === 'done' && credential) return { credential, ceremony };
+      if (ceremony.state === 'done' && ceremony.result) return { result: ceremony.result, ceremony };
       return { error: ceremony.problem ? new ProblemError(ceremony.problem) : new Error(`the ceremony is ${ceremony.state}`), ceremony };
     } catch (error) {
       const ceremony = id === undefined ? undefined : this.watch.latest(id);

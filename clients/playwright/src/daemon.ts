@@ -25,9 +25,18 @@ export class Daemon {
 
   /** Asks and gives the decoded answer; throws ProblemError or NotReachableError. */
   async ask<T>(method: string, path: string, call: Call = {}): Promise<T> {
-    const response = await this.open(method, path, call, answerTime + (call.held ?? 0));
-    const text = await whole(response, this.place.address);
+    const text = await this.answer(method, path, call);
     return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** Gets what is no JSON. */
+  text(path: string): Promise<string> {
+    return this.answer('GET', path, {});
+  }
+
+  private async answer(method: string, path: string, call: Call): Promise<string> {
+    const response = await this.open(method, path, call, answerTime + (call.held ?? 0));
+    return whole(response, this.place.address);
   }
 
   /** Opens a stream of events. It ends when the daemon ends it, by the signal, or after too long a silence. */

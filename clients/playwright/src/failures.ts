@@ -1,6 +1,6 @@
 // What goes wrong on the way to the daemon and in it, as a person reads it.
 
-import type { Problem, Verdict } from './wire.js';
+import type { Login, Problem, Verdict } from './wire.js';
 
 /** The daemon refused, or a ceremony failed. */
 export class ProblemError extends Error {
@@ -16,6 +16,46 @@ export class NotReachableError extends Error {
   constructor(where: string, why: string) {
     super(`authbridge is not reachable at ${where}: ${why} → start it with \`authbridge run\``);
   }
+}
+
+/** Where a sign-in stood. */
+export type SignInStep = 'arrive' | 'choose' | 'register' | 'ceremony' | 'role' | 'back';
+
+/**
+ * Why a sign-in did not come to its end: the page is none of the target's; the
+ * application asks for another acr; nobody is named, or nobody whom the service
+ * knows; the user or the leased authenticator does not reach what is asked for;
+ * the service, or the ceremony, refused; the application was gone; or the time was up.
+ */
+export type SignInReason =
+  | 'not-the-sign-in-page' | 'other-acr' | 'no-user' | 'unknown-user' | 'user-level' | 'authenticator'
+  | 'refused' | 'ceremony' | 'application' | 'timeout';
+
+/** A sign-in did not come to its end. */
+export class SignInError extends Error {
+  override name = 'SignInError';
+  constructor(readonly reason: SignInReason, readonly step: SignInStep, what: string, remedy: string) {
+    super(`cis2Login: ${what} → ${remedy}`);
+  }
+}
+
+/** The tokens of a login did not pass. */
+export class LoginError extends Error {
+  override name = 'LoginError';
+  constructor(readonly run: Login, report: string | undefined) {
+    super([`verifyLogin: ${run.summary ?? `the run ${run.id} is ${run.state}`}`, ...findings(run), ...(report ? [`  report: ${report}`] : [])].join('\n'));
+  }
+}
+
+/** What of a run failed, a line each. */
+function findings({ steps, problem }: Login): string[] {
+  const failed = steps.filter((s) => s.state === 'fail');
+  if (failed.length === 0 && problem) return [`  ${sentence(problem)}`];
+  return failed.map((s) => {
+    const code = s.code ? ` (${s.code})` : '';
+    const seen = [s.expected && `expected ${s.expected}`, s.got && `got ${s.got}`, s.evidence].filter(Boolean).join(', ');
+    return `  ${s.name}${code}${seen ? `: ${seen}` : ''}${s.remedy ? ` → ${s.remedy}` : ''}`;
+  });
 }
 
 /** A problem in one line: what happened, its code, and what to do. */

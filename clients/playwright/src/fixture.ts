@@ -1,18 +1,22 @@
 import { homedir } from 'node:os';
-import { test as base, type TestInfo } from '@playwright/test';
+import { test as base, type PlaywrightTestArgs, type PlaywrightTestOptions, type PlaywrightWorkerArgs, type PlaywrightWorkerOptions, type TestInfo, type TestType } from '@playwright/test';
 import { Bridge, Refusal, Withdrawn } from './bridge.js';
 import { Ceremonies } from './ceremonies.js';
+import type { Means } from './course.js';
 import { Daemon } from './daemon.js';
 import { exceptionFor } from './dom.js';
 import { isUnavailable, ProblemError, reasons } from './failures.js';
+import { Journeys } from './journey.js';
 import { goDuration, handedOver, take, type Held } from './lease.js';
 import { locate } from './locate.js';
 import type { Ask } from './message.js';
 import { complete, pinSource, type AuthbridgeOptions } from './options.js';
 import type { Caller } from './origin.js';
 import { Report, type CeremonyRecord } from './report.js';
+import { signIn, signInTime, type SignIn, type SignInOptions } from './signin.js';
+import { verify, type Seen, type VerifyOptions } from './verify.js';
 import { Watch } from './watch.js';
-import type { Lease, Verdict } from './wire.js';
+import type { Lease, Login, Verdict } from './wire.js';
 
 /** The authenticator that answers navigator.credentials in the pages of the test's context. */
 export interface LeasedAuthenticator {
@@ -31,32 +35,66 @@ export interface LeasedAuthenticator {
 export interface AuthbridgeFixtures {
   authbridge: AuthbridgeOptions;
   authenticator: LeasedAuthenticator;
+  /**
+   * Signs in where the application has sent its page: at the mock by itself, at
+   * any other target with the leased key answering a page that a person sees to.
+   * Returns once the page is back; throws SignInError where it does not get there.
+   */
+  cis2Login(options?: SignInOptions): Promise<SignIn>;
+  /**
+   * Has the tokens judged that the application obtained, and attaches the
+   * reports; throws LoginError where they do not pass.
+   */
+  verifyLogin(idToken: string, options?: VerifyOptions): Promise<Login>;
 }
+
+/** What the fixtures share within a test. */
+interface Shared {
+  _daemon: Daemon;
+  _loan: { authenticator: LeasedAuthenticator; means: Means };
+  _seen: Seen[];
+}
+
+type Test = TestType<PlaywrightTestArgs & PlaywrightTestOptions & AuthbridgeFixtures, PlaywrightWorkerArgs & PlaywrightWorkerOptions>;
 
 /** The longest that the daemon holds the two calls that may wait, and some more, in ms. */
 const setUpTime = 660_000;
 
-export const test = base.extend<AuthbridgeFixtures>({
+export const test: Test = base.extend<AuthbridgeFixtures & Shared>({
   authbridge: [{}, { option: true }],
 
+  _daemon: async ({}, use) => {
+    await use(new Daemon(locate({ env: process.env, platform: process.platform, home: homedir(), uid: process.getuid?.() ?? -1 })));
+  },
+
+  _seen: async ({}, use) => {
+    await use([]);
+  },
+
   // Waiting for an authenticator is not the test's own time.
-  authenticator: [async ({ context, authbridge }, use, info) => {
+  _loan: [async ({ context, authbridge, _daemon: daemon }, use, info) => {
     const options = complete(authbridge, info.title);
     const pin = () => options.pin && pinSource(options.pin, process.env);
     pin(); // fails now if it will
     const report = new Report(info);
-    const daemon = new Daemon(locate({ env: process.env, platform: process.platform, home: homedir(), uid: process.getuid?.() ?? -1 }));
     const { verdict, held } = await obtain(daemon, options, report, info);
     let watch: Watch | undefined;
     let bridge: Bridge | undefined;
     try {
-      const { id, fence } = held.lease;
-      watch = await Watch.open(daemon, id, (ceremony) => report.heard(ceremony));
-      const ceremonies = new Ceremonies(daemon, { lease: id, fence }, watch, pin);
+      const { lease } = held;
+      watch = await Watch.open(daemon, lease.id, (ceremony) => report.heard(ceremony));
+      const ceremonies = new Ceremonies(daemon, { lease: lease.id, fence: lease.fence }, watch, pin);
       bridge = new Bridge((caller, ask, signal) => perform(ceremonies, report, caller, ask, signal));
       await bridge.install(context);
+      const journeys = new Journeys(verdict.issuer);
+      journeys.follow(context);
+      const { issuer } = verdict;
+      const user = async () => options.user ?? (await holderOf(daemon, lease));
       const choosing = bridge;
-      await use({ verdict, lease: held.lease, ceremonies: report.records, choose: () => choosing.choose() });
+      await use({
+        authenticator: { verdict, lease, ceremonies: report.records, choose: () => choosing.choose() },
+        means: { target: options.target, issuer, lease, kind: lease.kind ?? options.kind, ceremonies, report, journeys, user },
+      });
     } finally {
       await bridge?.end();
       watch?.close();
@@ -67,7 +105,43 @@ export const test = base.extend<AuthbridgeFixtures>({
     const why = report.failures();
     if (why && info.status !== info.expectedStatus) throw new Error(why);
   }, { timeout: setUpTime }],
+
+  authenticator: async ({ _loan: { authenticator } }, use) => {
+    await use(authenticator);
+  },
+
+  cis2Login: async ({ page, _loan: { means }, _seen: seen }, use, info) => {
+    await use((options = {}) => base.step('cis2Login', () => beside(info, signInTime(means.target, options), async () => {
+      const { done, asked } = await signIn(means, page, options);
+      seen.push({ target: means.target, asked, done });
+      return done;
+    }), { box: true }));
+  },
+
+  verifyLogin: async ({ authbridge, _daemon: daemon, _seen: seen }, use, info) => {
+    const { target, purpose } = complete(authbridge, info.title);
+    await use((idToken, options = {}) => base.step('verifyLogin', () => verify(daemon, info, target, purpose, seen, idToken, options), { box: true }));
+  },
 });
+
+/** Does what is not the test's own time and may take so many ms. */
+async function beside<T>(info: TestInfo, most: number, what: () => Promise<T>): Promise<T> {
+  const own = info.timeout;
+  const began = Date.now();
+  if (own > 0) info.setTimeout(own + most);
+  try {
+    return await what();
+  } finally {
+    if (own > 0) info.setTimeout(own + Date.now() - began);
+  }
+}
+
+/** Whose the leased card is, where that may be known. */
+async function holderOf(daemon: Daemon, { authenticator }: Lease): Promise<string | undefined> {
+  if (authenticator === undefined) return undefined;
+  const { user } = await daemon.ask<{ user?: string }>('GET', `/v1/authenticators/${encodeURIComponent(authenticator)}`);
+  return user && /^\d{12}$/.test(user) ? user : undefined; // else it is masked
+}
 
 type Options = ReturnType<typeof complete>;
 
@@ -115,10 +189,10 @@ async function perform(ceremonies: Ceremonies, report: Report, caller: Caller, a
   const rpId = ask.options.rp?.id ?? ask.options.rpId;
   const record = report.began({ type: ask.kind, origin, ...(topOrigin ? { topOrigin } : {}), ...(rpId ? { rpId } : {}) });
   const wish = { type: ask.kind, origin, ...(topOrigin ? { top_origin: topOrigin } : {}), options: ask.options, timeout: ask.options.timeout };
-  const { credential, error, ceremony } = await ceremonies.run(wish, signal, (id) => report.became(record, id));
-  if (credential) {
+  const { result, error, ceremony } = await ceremonies.run(wish, signal, (id) => report.became(record, id));
+  if (result?.credential) {
     report.over(record, {}, ceremony);
-    return credential;
+    return result.credential;
   }
   if (signal.reason instanceof Withdrawn) {
     report.over(record, { exception: 'AbortError', withdrawn: signal.reason.message }, ceremony);

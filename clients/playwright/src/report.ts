@@ -3,9 +3,10 @@
 import type { TestInfo } from '@playwright/test';
 import type { Ceremony, Lease, Problem, Verdict } from './wire.js';
 
-/** One WebAuthn call of a page and what has come of it so far. It holds no secret and no personal data. */
+/** One WebAuthn call of a page, or signature for one, and what has come of it so far. It holds no secret and no personal data. */
 export interface CeremonyRecord {
-  type: 'create' | 'get';
+  type: 'create' | 'get' | 'sign';
+  /** Of the page. */
   origin: string;
   topOrigin?: string;
   rpId?: string;
@@ -34,6 +35,7 @@ export class Report {
   readonly records: CeremonyRecord[] = [];
   private readonly prompts = new Map<string, string[]>();
   private said = '';
+  private ends: ((record: CeremonyRecord) => void)[] = [];
 
   constructor(private readonly info: Pick<TestInfo, 'attach'>, private readonly print: (line: string) => void = console.log) {}
 
@@ -76,6 +78,21 @@ export class Report {
       record.ceremony = rest;
     }
     if (record.failure) this.say(failed(record));
+    for (const tell of this.ends) tell(record);
+  }
+
+  /** The next call of the sort that is over, unless the signal fires first. */
+  next(which: (record: CeremonyRecord) => boolean, signal: AbortSignal): Promise<CeremonyRecord> {
+    return new Promise((resolve) => {
+      const forget = () => (this.ends = this.ends.filter((it) => it !== tell));
+      const tell = (record: CeremonyRecord) => {
+        if (!which(record)) return;
+        forget();
+        resolve(record);
+      };
+      this.ends.push(tell);
+      signal.addEventListener('abort', forget, { once: true });
+    });
   }
 
   /** Why calls failed, for a test that failed after them. */

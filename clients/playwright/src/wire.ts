@@ -21,6 +21,8 @@ export interface Verdict {
   target: string;
   kind?: string;
   user?: string;
+  /** The target's, octet by octet; absent where it is not known. */
+  issuer?: string;
   outcome: 'ready' | 'not_ready' | 'unproven';
   summary: string;
   authenticator?: string;
@@ -36,7 +38,7 @@ export interface Lease {
   state: 'queued' | 'active' | 'ending' | 'ended';
   authenticator?: string;
   name?: string;
-  kind?: string;
+  kind?: Kind;
   origin?: Origin;
   holder: string;
   purpose?: string;
@@ -72,10 +74,13 @@ export interface PINSource {
 export interface CeremonyRequest {
   lease: string;
   fence: number;
-  type: 'create' | 'get';
-  origin: string;
+  type: 'create' | 'get' | 'sign';
+  /** origin, top_origin and options are for create and get. */
+  origin?: string;
   top_origin?: string;
-  options: unknown;
+  options?: unknown;
+  /** Base64, for sign. */
+  data?: string;
   pin?: PINSource;
   timeout?: string;
   wait: true;
@@ -100,8 +105,19 @@ export interface Ceremony {
   deadline?: string;
   prompt?: Prompt;
   problem?: Problem;
-  result?: { credential?: CredentialJSON; remarks?: string[] };
+  result?: CeremonyResult;
   steps: { state: CeremonyState; at: string }[];
+}
+
+/** What came out: of create and get the credential, of sign the rest, in base64. */
+export interface CeremonyResult {
+  credential?: CredentialJSON;
+  signature?: string;
+  /** Absent for a caller without the right identity. */
+  certificate?: string;
+  hash?: string;
+  signed?: string;
+  remarks?: string[];
 }
 
 /** What the person at the machine shall do. */
@@ -140,6 +156,56 @@ export interface CredentialJSON {
     signature?: string;
     userHandle?: string;
   };
+}
+
+/** What a login is judged by (mode tokens). */
+export interface LoginRequest {
+  target: string;
+  mode: 'tokens';
+  acr?: string;
+  user?: string;
+  purpose?: string;
+  wait: true;
+  tokens: {
+    id_token: string;
+    access_token?: string;
+    userinfo?: unknown;
+    client_id?: string;
+    nonce?: string;
+    max_age?: string;
+    ceremony?: string;
+  };
+}
+
+/** One thing that was judged. */
+export interface LoginStep {
+  name: string;
+  state: 'pass' | 'fail' | 'skipped';
+  expected?: string;
+  got?: string;
+  evidence?: string;
+  code?: string;
+  remedy?: string;
+}
+
+/** A login run, with what was judged and what came of it. It holds no token. */
+export interface Login {
+  id: string;
+  state: 'queued' | 'running' | 'passed' | 'failed' | 'aborted';
+  target: string;
+  issuer?: string;
+  client_id?: string;
+  acr: string;
+  aal: number;
+  user?: string;
+  authenticator?: string;
+  name?: string;
+  kind?: string;
+  origin?: Origin;
+  driven_by: string;
+  summary?: string;
+  steps: LoginStep[];
+  problem?: Problem;
 }
 
 /** Whether a ceremony is in one of its last states. */
