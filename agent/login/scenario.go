@@ -54,6 +54,14 @@ func negative(s contract.LoginScenario) bool {
 
 // castable is whether a scenario can be played here, and settles its kind.
 func (r *Runner) castable(a *asked) error {
+	if a.Scenario == contract.ScenarioStepUp {
+		switch {
+		case r.config.Mock == nil:
+			return &failure.Error{Code: failure.LoginScenario, Field: "body.scenario", Detail: "it needs the daemon's own mock"}
+		case a.aal != 3:
+			return bad("body.acr", "allowed for the scenario: those of AAL3")
+		}
+	}
 	p, is := plots[a.Scenario]
 	if !is {
 		return nil

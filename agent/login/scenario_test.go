@@ -189,12 +189,16 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for scenario, step := range map[contract.LoginScenario]string{
-		contract.ScenarioStepUp: "authentication-level", contract.ScenarioSSO: "again-same-sign-in", contract.ScenarioReauthentication: "again-auth-time", contract.ScenarioLogout: "again-authorize",
+		contract.ScenarioStepUp: "new-sign-in", contract.ScenarioSSO: "again-same-sign-in", contract.ScenarioReauthentication: "again-auth-time", contract.ScenarioLogout: "again-authorize",
 	} {
 		for _, kind := range []contract.Kind{contract.Smartcard, contract.SecurityKey} {
 			l := w.passes(contract.LoginRequest{Scenario: scenario, Kind: kind})
 			if stepOf(l, step).State != contract.StepPass {
 				t.Errorf("%s: %s is not there\n%s", scenario, step, story(l))
+			}
+			if lower := stepOf(l, "lower-authentication-level"); scenario == contract.ScenarioStepUp &&
+				(!strings.HasPrefix(lower.Got, "2") || !strings.HasPrefix(stepOf(l, "authentication-level").Got, "3")) {
+				t.Errorf("it goes from %q\n%s", lower.Got, story(l))
 			}
 		}
 	}
@@ -254,7 +258,13 @@ func TestSessionsThatAreTreatedWrong(t *testing.T) {
 				r.Method = http.MethodGet
 			}
 		}, "again-authorize"},
-		{contract.ScenarioStepUp, asks("acr_values=AAL3_ANY", "acr_values=AAL1_USERPASS"), "authorize"},
+		{contract.ScenarioStepUp, asks("acr_values=AAL3_ANY", "acr_values=AAL2_ANY"), "authorize"},
+		// The second token says that the user signed in when the first did.
+		{contract.ScenarioStepUp, func(r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/authorize") && strings.Contains(r.URL.RawQuery, "AAL3_ANY") {
+				skewed.mock.SetFaults(mockcis2.Faulting{Client: clientID, Faults: []mockcis2.Fault{{Name: mockcis2.ClockSkew, Amount: -20 * time.Second}}})
+			}
+		}, "new-sign-in"},
 	} {
 		w := newWorld(t, func(w *world) {
 			skewed = w

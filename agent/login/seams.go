@@ -49,6 +49,9 @@ type Mock interface {
 	// Know makes somebody known who can sign in at AAL3, unless a user of that
 	// UUID is known already.
 	Know(user string) error
+	// LendTOTP gives a user an authenticator application for one sign-in, with
+	// its secret, base32, which the caller wipes.
+	LendTOTP(user string) (secret []byte, takeBack func(), err error)
 	// Fault makes the login of one request of a client go wrong, told by its
 	// state.
 	Fault(client, state string, faults ...string) error

@@ -33,9 +33,10 @@ func (o *run) signsIn(ctx context.Context) error {
 	}
 	ctx, cancel := o.timed(ctx)
 	defer cancel()
-	prompt := promptLogin
+	prompt, lower := promptLogin, int64(0)
 	if o.asked.Scenario == contract.ScenarioStepUp {
-		if err := o.signInLower(ctx); err != nil {
+		var err error
+		if lower, err = o.signInLower(ctx); err != nil {
 			return err
 		}
 		prompt = "" // it is the level that the session must fail by
@@ -59,6 +60,8 @@ func (o *run) signsIn(ctx context.Context) error {
 	switch o.asked.Scenario {
 	case contract.ScenarioSSO:
 		return o.sso(ctx, tokens, want)
+	case contract.ScenarioStepUp:
+		return o.steppedUp(ctx, tokens, lower)
 	case contract.ScenarioReauthentication:
 		return o.reauthenticate(ctx)
 	case contract.ScenarioLogout:

@@ -65,6 +65,7 @@ const (
 	stageChoose    = "choose"
 	stageSmartcard = "smartcard"
 	stageWebAuthn  = "webauthn"
+	stageTOTP      = "totp"
 	stageRole      = "role"
 	stageDone      = "done"
 )

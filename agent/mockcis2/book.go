@@ -21,6 +21,7 @@ type book struct {
 	assertions shelf[struct{}]   // client and jti
 	enrolments shelf[*enrolment] // by id
 	steps      map[string]uint64 // the last TOTP step that a user has used
+	lent       map[string][]*lentApp
 	tries      shelf[*tries]
 
 	lasting map[string][]Fault // by client and empty state
@@ -52,7 +53,7 @@ func newBook() *book {
 		clients: make(map[string]*Client), users: make(map[string]*User),
 		logins: newShelf[*login](mostLogins), references: newShelf[string](mostLogins), sessions: newShelf[*session](mostSessions),
 		codes: newShelf[*grant](mostCodes), tokens: newShelf[*access](mostTokens), assertions: newShelf[struct{}](mostAssertions),
-		enrolments: newShelf[*enrolment](mostLogins), steps: make(map[string]uint64), tries: newShelf[*tries](mostTries),
+		enrolments: newShelf[*enrolment](mostLogins), steps: make(map[string]uint64), lent: make(map[string][]*lentApp), tries: newShelf[*tries](mostTries),
 		lasting: make(map[string][]Fault), faults: newShelf[[]Fault](mostFaultings),
 	}
 }

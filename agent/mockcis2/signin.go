@@ -172,7 +172,7 @@ func (s *Server) choose(ctx context.Context, l *login, uuid string, with cis2.Au
 			switch {
 			case err != nil:
 				l.problem = unwell
-			case len(secret) == 0:
+			case len(secret) == 0 && len(s.book.lent[uuid]) == 0:
 				l.problem = "This user has no authenticator app. Register one first."
 			default:
 				take(stageTOTP)

@@ -79,10 +79,12 @@ func (s *Server) answerTOTP(ctx context.Context, l *login, code string, now time
 	s.at(l, stageTOTP, func() {
 		tried := "totp " + user.UUID
 		switch {
-		case err != nil || len(secret) == 0:
-			l.problem = unwell
 		case !s.book.mayTry(tried, totpTries, now):
 			l.problem = "Too many wrong codes. Wait five minutes."
+		case s.book.isLent(user.UUID, code, now):
+			l.authenticated(user, cis2.TOTP, now)
+		case err != nil || len(secret) == 0:
+			l.problem = unwell
 		default:
 			step, ok := totpStep(secret, code, s.book.steps[user.UUID], now)
 			if !ok {

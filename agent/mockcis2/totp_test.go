@@ -55,6 +55,53 @@ func TestCodesOfAnApp(t *testing.T) {
 	}
 }
 
+// TestAnAppThatIsLent signs in somebody who has none, once, and only while it is
+// lent.
+func TestAnAppThatIsLent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.browser()
+	const user = "656005750107" // of AAL3, without an app
+	begin := func() mockcis2.Step {
+		return b.choose(b.authorize("acr_values", "AAL2_TOTP", "prompt", "login").step(t), user, "totp")
+	}
+	if s := begin(); s.Stage != "choose" || s.Problem == "" {
+		t.Errorf("without an app: %+v", s)
+	}
+	secret, takeBack, err := r.server.LendTOTP(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, takeOther, err := r.server.LendTOTP(user)
+	if err != nil || string(other) == string(secret) {
+		t.Fatal(err)
+	}
+	now := r.clock.now()
+	for name, row := range map[string]struct {
+		code string
+		ok   bool
+	}{
+		"its code":          {code(t, string(secret), now), true},
+		"that of the other": {code(t, string(other), now.Add(-30*time.Second)), true},
+	} {
+		if s := b.totp(begin(), row.code); (s.Stage == "done") != row.ok {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if s := b.totp(begin(), code(t, string(secret), now.Add(30*time.Second))); s.Stage == "done" {
+		t.Errorf("a second code: %+v", s)
+	}
+	late := begin()
+	takeBack()
+	takeOther()
+	if s := b.totp(late, code(t, string(secret), now)); s.Stage == "done" {
+		t.Errorf("it was taken back: %+v", s)
+	}
+	if _, _, err := r.server.LendTOTP("999999999999"); err == nil {
+		t.Error("it is lent to nobody")
+	}
+}
+
 func TestCodesAreNotGuessed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

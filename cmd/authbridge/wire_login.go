@@ -149,6 +149,15 @@ func (m *mock) Know(user string) error {
 	return server.SetUser(mockUser(user, "User "+user[len(user)-3:], 3))
 }
 
+// LendTOTP gives a user of the mock an authenticator application for one sign-in.
+func (m *mock) LendTOTP(user string) (secret []byte, takeBack func(), err error) {
+	server, err := m.server()
+	if err != nil {
+		return nil, nil, err
+	}
+	return server.LendTOTP(user)
+}
+
 // Fault makes one login at the mock go wrong.
 func (m *mock) Fault(client, state string, faults ...string) error {
 	server, err := m.server()
