@@ -82,6 +82,7 @@ var arrows = []struct {
 	{"agent/login", []string{"agent/contract", "agent/failure", "agent/store", "agent/cis2", "agent/lease", "agent/report"}},
 	{"agent/report", nil},
 	{"agent/mockcis2", []string{"agent/cis2"}},
+	{"agent/web", nil},
 	{"agent/client", []string{"agent/contract", "platform"}},
 	{"agent/api", []string{"agent"}},
 	{"platform", nil},

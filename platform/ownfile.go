@@ -1,11 +1,29 @@
 package platform
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 )
+
+// WriteOwn writes a new file, 0600, into a folder that is this user's alone, and
+// gives its path. The pattern is that of os.CreateTemp.
+func WriteOwn(dir, pattern string, text []byte) (path string, err error) {
+	if err := ownDir(dir); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
 
 // ReadOwn reads a file of at most limit octets that nobody but this user and
 // the administrator can have written: the daemon obeys what is in it.

@@ -69,6 +69,10 @@ func rows() map[string]row {
 		"DELETE /v1/virtual/keys/{name}":           {contract.RightVirtual, "/v1/virtual/keys/k1", "", 200, "unplug k1"},
 		"PUT /v1/virtual/keys/{name}/faults":       {contract.RightVirtual, "/v1/virtual/keys/k1/faults", `[]`, 200, "faults security-key k1 []"},
 		"POST /v1/virtual/keys/{name}/touch":       {contract.RightVirtual, "/v1/virtual/keys/k1/touch", "", 204, "touch k1"},
+		"POST /v1/pages":                           {contract.RightRead, "/v1/pages", "", 201, ""},
+		"POST /v1/pages/session":                   {contract.RightRead, "/v1/pages/session", "", 201, ""},
+		// Found by who asked for it alone, as TestAPageIsOpenedOnce sees.
+		"GET /v1/pages/{id}": {contract.RightRead, "/v1/pages/page-0", "", 404, ""},
 	}
 }
 

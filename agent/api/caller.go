@@ -23,6 +23,11 @@ type Caller struct {
 	// Expires is when a held request of this caller must end; zero: never. A
 	// lease's own token ends with the lease, which may be renewed meanwhile.
 	Expires time.Time
+
+	// code is what somebody has who has nothing but a page's one-time code; page
+	// is the open page that asks, with the identity of who opened it.
+	code *pageCode
+	page *pageSession
 }
 
 // Has is whether the caller was given that right. No right implies another.
@@ -31,7 +36,7 @@ func (c Caller) Has(right contract.Right) bool { return slices.Contains(c.Rights
 // may is whether the caller is let through to a row. Which lease it is that a
 // lease's own token asks for is looked at where the lease is known.
 func (c Caller) may(row route) bool {
-	return c.Has(row.right) || row.leaseToken && c.Lease != ""
+	return c.Has(row.right) || row.leaseToken && c.Lease != "" || row.pageCode && c.code != nil
 }
 
 // owner is the caller as what is somebody's knows it.

@@ -162,6 +162,11 @@ func (s *Server) answerPIN(ctx context.Context, in *answerPINInput) (*struct{}, 
 	if err := s.checkOwner(ctx, in.ID); err != nil {
 		return nil, err
 	}
+	if c, _, err := s.ceremony(in.ID); err != nil {
+		return nil, err
+	} else if err := s.config.Leases.Check(callerOf(ctx).asks(), c.Lease, contract.FenceIn(c.Lease)); err != nil {
+		return nil, err // an open page is its owner, but may not use all that is the owner's
+	}
 	return nil, s.config.Ceremonies.Answer(ctx, callerOf(ctx).asks(), in.ID, pin)
 }
 

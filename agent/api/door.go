@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"authbridge/agent/failure"
 )
 
 // door is the way a connection came in. It is made once a connection.
@@ -75,4 +77,8 @@ func checkListener(l net.Listener) error {
 		return fmt.Errorf("listen on %s: only loopback addresses are allowed; for a container, mount the socket into it", addr)
 	}
 	return nil
+}
+
+func noDoor() *failure.Error {
+	return refuse(failure.HostRefused, "", "the connection came by no door of this server")
 }

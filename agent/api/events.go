@@ -55,17 +55,18 @@ func (s *Server) getEvents(ctx context.Context, in *eventsInput) (*eventsOutput,
 	return &eventsOutput{Body: func(h huma.Context) {
 		defer release()
 		_, w := humago.Unwrap(h)
-		s.stream(ctx, w, events, viewerOf(ctx))
+		s.stream(ctx, w, events, callerOf(ctx))
 	}}, nil
 }
 
-// viewerOf is the caller as the inventory tells its events apart.
-func viewerOf(ctx context.Context) inventory.Viewer {
-	return inventory.Viewer{Identity: mayIdentify(ctx), Owner: callerOf(ctx).asks().Owner}
+// viewer is the caller as the inventory tells its events apart.
+func (c Caller) viewer() inventory.Viewer {
+	return inventory.Viewer{Identity: c.Has(contract.RightIdentity), Owner: c.owner()}
 }
 
 // stream writes until the caller, its token or the daemon ends.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inventory.Subscription, viewer inventory.Viewer) {
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inventory.Subscription, caller Caller) {
+	viewer := caller.viewer()
 	send := startStream(w)
 	if !send([]byte("retry: 1000\n\n")) {
 		return
@@ -86,7 +87,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inve
 			}
 			return
 		}
-		if !send(buffer) {
+		if !send(buffer) || !s.pages.reads(caller) {
 			return
 		}
 	}

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"authbridge/agent/contract"
 	"authbridge/agent/lease"
 )
@@ -19,3 +21,6 @@ func (c Caller) Asks() lease.Caller { return c.asks() }
 
 // Owns is whether what is that owner's is the caller's.
 func (c Caller) Owns(owner contract.Owner) bool { return c.owner().Owns(owner) }
+
+// SetPageClock replaces the clock by which codes and sessions of pages end.
+func (s *Server) SetPageClock(now func() time.Time) { s.pages.now = now }

@@ -41,7 +41,8 @@ func FuzzGuard(f *testing.F) {
 				t.Errorf("Sec-Fetch-Site %q", site)
 			}
 		}
-		if c, e := authenticate(d, r.Header, noTokens{}, lendsNothing{}); e == nil || len(c.Rights) != 0 {
+		s := &Server{config: Config{Tokens: noTokens{}, Leases: lendsNothing{}}, pages: newPageBook()}
+		if c, e := s.authenticate(d, r.Header); e == nil || len(c.Rights) != 0 {
 			t.Errorf("in without a token: %+v", c)
 		}
 		if isJSON(r.Header) && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "application/json") {

@@ -94,11 +94,7 @@ func (g *gate) nowhere(w http.ResponseWriter, r *http.Request) {
 		problemOf(r.Context(), refuse(failure.MethodNotAllowed, "method", "allowed here: "+methods)).write(w)
 		return
 	}
-	detail := "there is nothing at this path; GET /openapi.json lists what there is"
-	if r.URL.Path == "/" {
-		detail = "there is no page here; run `authbridge status`, or GET /v1/status; GET /openapi.json lists all"
-	}
-	problemOf(r.Context(), refuse(failure.NotFound, "path", detail)).write(w)
+	problemOf(r.Context(), refuse(failure.NotFound, "path", "there is nothing at this path; GET /openapi.json lists what there is")).write(w)
 }
 
 // cleanPath is whether the multiplexer would take the path as it is. It would

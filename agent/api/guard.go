@@ -54,7 +54,7 @@ func checkOrigins(d *door, r *http.Request) *failure.Error {
 			return refuse(failure.OriginRefused, "header.Origin", "allowed: none, or http://"+r.Host)
 		}
 	}
-	if sites, sent := h["Sec-Fetch-Site"]; sent {
+	if sites, sent := h["Sec-Fetch-Site"]; sent && !opensPage(r) {
 		if len(sites) != 1 || (sites[0] != "same-origin" && sites[0] != "none") {
 			return refuse(failure.OriginRefused, "header.Sec-Fetch-Site", "allowed: none, same-origin")
 		}
@@ -83,12 +83,12 @@ func bearer(h http.Header) (secret []byte, sent bool) {
 
 // authenticate says who asks. A token that was sent decides, also over the
 // socket: a lease's own token means less there than its user does.
-func authenticate(d *door, h http.Header, tokens TokenStore, leases Leases) (Caller, *failure.Error) {
+func (s *Server) authenticate(d *door, h http.Header) (Caller, *failure.Error) {
 	secret, sent := bearer(h)
 	defer clear(secret)
 	switch {
 	case sent:
-		if caller, ok := tokenCaller(secret, tokens, leases); ok {
+		if caller, ok := s.tokenCaller(secret); ok {
 			return caller, nil
 		}
 		return Caller{}, refuse(failure.Unauthorized, "header.Authorization", "the token is unknown, expired or revoked; send: Authorization: Bearer TOKEN")
@@ -105,18 +105,18 @@ func authenticate(d *door, h http.Header, tokens TokenStore, leases Leases) (Cal
 }
 
 // tokenCaller finds whose a token is: one that was made, or one that came with
-// a lease, which may read and use that lease.
-func tokenCaller(secret []byte, tokens TokenStore, leases Leases) (Caller, bool) {
+// a lease, which may read and use that lease, or that of a page.
+func (s *Server) tokenCaller(secret []byte) (Caller, bool) {
 	if len(secret) == 0 {
 		return Caller{}, false
 	}
-	if token, ok := tokens.Token(secret); ok {
+	if token, ok := s.config.Tokens.Token(secret); ok {
 		return Caller{Name: "token " + token.Name, Rights: token.Rights, TokenID: token.ID, Expires: token.ExpiresAt}, true
 	}
-	if l, ok := leases.Token(secret); ok {
+	if l, ok := s.config.Leases.Token(secret); ok {
 		return Caller{Name: "lease of " + l.Holder, Rights: []contract.Right{contract.RightRead}, Lease: l.ID}, true
 	}
-	return Caller{}, false
+	return s.pages.caller(secret)
 }
 
 // checkMethod refuses what no route has. HEAD is GET without the body.

@@ -107,7 +107,7 @@ func TestWhatIsNotThereIsAProblemToo(t *testing.T) {
 		status         int
 		code, word     string
 	}{
-		{"GET", "/", 404, "NOT_FOUND", "authbridge status"},
+		{"POST", "/", 404, "NOT_FOUND", ""},
 		{"GET", "/v2/status", 404, "NOT_FOUND", "/openapi.json"},
 		{"GET", "/v1/status/", 404, "NOT_FOUND", ""},
 		{"GET", "/favicon.ico", 404, "NOT_FOUND", ""},

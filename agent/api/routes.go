@@ -20,6 +20,9 @@ type route struct {
 	// leaseToken lets a lease's own token in without the right: what it asks
 	// for is then its own lease, or the handler refuses.
 	leaseToken bool
+	// pageCode lets a page's one-time code in without the right. It is let in
+	// nowhere else.
+	pageCode bool
 	// pin says that the body may hold a PIN: it is cut out before the body is
 	// decoded, and the handler takes it.
 	pin bool
@@ -94,6 +97,9 @@ func routes() []route {
 		{method: del, path: "/v1/mock/sessions", right: contract.RightVirtual, id: "end-mock-sessions", summary: "End the sessions at the mock, of one user or all; the answer comes once the logout tokens were brought", mount: on((*Server).endMockSessions)},
 		{method: put, path: "/v1/mock/users/{uuid}", right: contract.RightVirtual, id: "set-mock-user", summary: "Make or change a user of the mock, for as long as the daemon runs", mount: on((*Server).setMockUser)},
 		{method: del, path: "/v1/mock/users/{uuid}", right: contract.RightVirtual, id: "delete-mock-user", summary: "Take a user of the mock away, and end the user's sessions", mount: on((*Server).deleteMockUser)},
+		{method: post, path: "/v1/pages", right: contract.RightRead, id: "open-page", summary: "A one-time code for the diagnostics page, good for a minute: for the fragment of the page's address", status: http.StatusCreated, mount: on((*Server).openPage)},
+		{method: post, path: "/v1/pages/session", right: contract.RightRead, pageCode: true, id: "begin-page-session", summary: "Swap the code for the token of a page, which ends with the daemon; it has the opener's rights without admin, identity and physical", status: http.StatusCreated, mount: on((*Server).beginPage)},
+		{method: get, path: "/v1/pages/{id}", right: contract.RightRead, id: "get-page", summary: "Whether a browser has come with the code, once it has or the time is up", mount: on((*Server).getPage)},
 		{method: get, path: "/v1/readiness", right: contract.RightRead, id: "readiness", summary: "Can this machine do such a sign-in now, and if not, why not", media: asJSON, answer: contract.Verdict{}, mount: on((*Server).getReadiness)},
 		{method: get, path: "/v1/status", right: contract.RightRead, id: "status", summary: "The snapshot: sources, readers, authenticators, checks", media: asJSON, answer: contract.Snapshot{}, mount: on((*Server).getStatus)},
 		{method: get, path: "/v1/tokens", right: contract.RightAdmin, id: "list-tokens", summary: "All tokens, without their secrets", mount: on((*Server).listTokens)},
@@ -121,6 +127,9 @@ func (r route) operation(schemas huma.Registry) huma.Operation {
 	right := string(r.right)
 	if r.leaseToken {
 		right += ", or the lease's own token"
+	}
+	if r.pageCode {
+		right += ", or a page's one-time code"
 	}
 	op := huma.Operation{
 		Method:        r.method,

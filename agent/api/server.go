@@ -72,6 +72,7 @@ type Server struct {
 	config   Config
 	gate     *gate
 	holds    *holds
+	pages    *pageBook
 	verdicts *verdicts
 	meters   *meters
 	limiter  *limiter
@@ -100,7 +101,7 @@ func New(config Config) (*Server, error) {
 	prefix := make([]byte, 4)
 	_, _ = rand.Read(prefix) // never fails (crypto/rand)
 	s := &Server{
-		config: config, holds: newHolds(maxHolds), verdicts: &verdicts{judge: config.Judge}, meters: newMeters(), limiter: newLimiter(),
+		config: config, holds: newHolds(maxHolds), pages: newPageBook(), verdicts: &verdicts{judge: config.Judge}, meters: newMeters(), limiter: newLimiter(),
 		used: make(chan string, 64), idPrefix: hex.EncodeToString(prefix) + "-",
 		headers: safeHeaders(),
 	}
@@ -226,13 +227,24 @@ func (s *Server) ServeHTTP(writer http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // httptest recorders have none
 	}
 	defer func() { wipe(r.Body) }()
-	caller, refusal := s.guard(w, r)
+	file, ofPage := pageFile(r)
+	var caller Caller
+	var refusal *failure.Error
+	if ofPage {
+		refusal = guardPage(r)
+	} else {
+		caller, refusal = s.guard(w, r)
+	}
 	if refusal != nil {
 		s.refused(r.WithContext(ctx), "", refusal)
 		// Who is refused keeps no connection, and the answer does not wait for
 		// a body that nobody wants.
 		h["Connection"] = []string{"close"}
 		problemOf(ctx, refusal).write(w)
+		return
+	}
+	if ofPage {
+		sendFile(w, r, file)
 		return
 	}
 	s.gate.ServeHTTP(w, r.WithContext(context.WithValue(ctx, callerKey{}, caller)))
@@ -242,12 +254,12 @@ func (s *Server) ServeHTTP(writer http.ResponseWriter, r *http.Request) {
 func (s *Server) guard(w http.ResponseWriter, r *http.Request) (Caller, *failure.Error) {
 	d := doorOf(r.Context())
 	if d == nil {
-		return Caller{}, refuse(failure.HostRefused, "", "the connection came by no door of this server")
+		return Caller{}, noDoor()
 	}
 	if e := checkOrigins(d, r); e != nil {
 		return Caller{}, e
 	}
-	caller, e := authenticate(d, r.Header, s.config.Tokens, s.config.Leases)
+	caller, e := s.authenticate(d, r.Header)
 	if e != nil {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="authbridge"`)
 		return Caller{}, e

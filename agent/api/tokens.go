@@ -84,6 +84,7 @@ func (s *Server) revokeToken(ctx context.Context, in *revokeTokenInput) (*struct
 	err := s.config.Tokens.RevokeToken(ctx, in.ID)
 	for _, id := range ids {
 		s.config.Leases.Revoked(id)
+		s.pages.revoke(id)
 		s.holds.revoke(id)
 	}
 	if errors.Is(err, store.ErrNotFound) {

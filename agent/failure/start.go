@@ -13,6 +13,7 @@ const (
 	PhysicalOff       Code = "PHYSICAL_OFF"
 	NotRunning        Code = "NOT_RUNNING"
 	NotOurs           Code = "NOT_OURS"
+	PageNotOpened     Code = "PAGE_NOT_OPENED"
 )
 
 func startEntries() []Entry {
@@ -60,6 +61,10 @@ func startEntries() []Entry {
 		{
 			Code: NotOurs, Title: "Something else answers at the daemon's address",
 			Remedy: "Find out which program listens there with `authbridge doctor` before you send it a token.",
+		},
+		{
+			Code: PageNotOpened, Title: "No browser has opened the page",
+			Remedy: "Run `authbridge open --print`, and open the address that it writes within a minute.",
 		},
 	}
 }

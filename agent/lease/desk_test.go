@@ -169,6 +169,28 @@ func TestWhoMayUseALeaseAndWhoNot(t *testing.T) {
 	wantCode(t, err, failure.RequestTimeout)
 }
 
+// TestAPageOfTheOwnersUsesNoPhysicalKey: it has the identity of who opened it,
+// and not that right.
+func TestAPageOfTheOwnersUsesNoPhysicalKey(t *testing.T) {
+	w := newWorld(t, physicalKey(1))
+	d, _ := begin(t, w, &memory{})
+	ci := token("ci", contract.RightPhysical)
+	request := forMock("")
+	request.Origin = contract.Physical
+	l := mustTake(t, d, ci, request)
+	page := ci
+	page.Rights = []contract.Right{contract.RightRead, contract.RightLease}
+	wantCode(t, d.Check(page, l.ID, l.Fence), failure.PhysicalRight)
+	_, err := d.Renew(soon(t), page, l.ID, "1m")
+	wantCode(t, err, failure.PhysicalRight)
+	for _, by := range []Caller{ci, {Owner: contract.Owner{Lease: l.ID}}} {
+		if err := d.Check(by, l.ID, l.Fence); err != nil {
+			t.Error(err)
+		}
+	}
+	mustRelease(t, d, page, l.ID) // to give it back uses nothing
+}
+
 func TestReleaseIsForItsOwnerAndForAdmin(t *testing.T) {
 	w := newWorld(t, virtualKey(1))
 	d, _ := begin(t, w, &memory{})
