@@ -61,47 +61,75 @@ func readWhole(r io.Reader, size int64) ([]byte, error) {
 	}
 }
 
-// heldPIN is the PIN that was cut out of a request's body, until a handler
-// takes it.
-type heldPIN struct{ pin contract.Secret }
+// heldSecrets were cut out of a request's body, until a handler takes them.
+type heldSecrets struct{ pin, idToken, accessToken contract.Secret }
 
-type pinKey struct{}
+func (h *heldSecrets) wipe() {
+	clear(h.pin)
+	clear(h.idToken)
+	clear(h.accessToken)
+}
+
+type secretsKey struct{}
 
 // takePIN hands the request's PIN over, once: who has it wipes it. It is nil
 // where none was sent.
-func takePIN(ctx context.Context) contract.Secret {
-	held, _ := ctx.Value(pinKey{}).(*heldPIN)
-	if held == nil {
-		return nil
+func takePIN(ctx context.Context) (pin contract.Secret) {
+	if held, _ := ctx.Value(secretsKey{}).(*heldSecrets); held != nil {
+		pin, held.pin = held.pin, nil
 	}
-	pin := held.pin
-	held.pin = nil
 	return pin
 }
 
-// cutPIN takes the PIN out of a body, and leaves as many stars. It comes
-// before every decoder: they make strings of what they read, which nobody can
-// wipe, and their errors repeat it (DESIGN rule 2).
-func cutPIN(body []byte) (contract.Secret, *failure.Error) {
+// takeTokens hands those of a login over, as takePIN does.
+func takeTokens(ctx context.Context) (id, access contract.Secret) {
+	if held, _ := ctx.Value(secretsKey{}).(*heldSecrets); held != nil {
+		id, access, held.idToken, held.accessToken = held.idToken, held.accessToken, nil, nil
+	}
+	return id, access
+}
+
+// secretMembers are the members that are cut out: of the outermost object where
+// inner is empty, else of the object that the outer one is.
+var secretMembers = []struct {
+	outer, inner string
+	of           func(*heldSecrets) *contract.Secret
+}{
+	{"pin", "", func(h *heldSecrets) *contract.Secret { return &h.pin }},
+	{"pin", "value", func(h *heldSecrets) *contract.Secret { return &h.pin }},
+	{"tokens", "id_token", func(h *heldSecrets) *contract.Secret { return &h.idToken }},
+	{"tokens", "access_token", func(h *heldSecrets) *contract.Secret { return &h.accessToken }},
+}
+
+// cutSecrets takes PIN and tokens out of a body, and leaves as many stars. It
+// comes before every decoder: they make strings of what they read, which nobody
+// can wipe, and their errors repeat it (DESIGN rule 2).
+func cutSecrets(body []byte) (*heldSecrets, *failure.Error) {
+	held := &heldSecrets{}
 	if len(body) == 0 {
-		return nil, nil
+		return held, nil
 	}
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, refuse(failure.BadRequest, "body", "not valid JSON")
 	}
-	var pin contract.Secret
-	places := pinsIn(body)
-	for _, p := range places {
-		text := body[p[0]:p[1]]
-		clear(pin)
-		_ = json.Unmarshal(text, &pin) // a valid string
-		hide(text, utf8.RuneCount(pin))
+	twice := ""
+	seen := make(map[*contract.Secret]bool)
+	for _, p := range secretsIn(body) {
+		member := secretMembers[p.member]
+		secret, text := member.of(held), body[p.from:p.to]
+		if seen[secret] {
+			twice = member.outer
+		}
+		seen[secret] = true
+		clear(*secret)
+		_ = json.Unmarshal(text, secret) // a valid string
+		hide(text, utf8.RuneCount(*secret))
 	}
-	if len(places) > 1 {
-		clear(pin)
-		return nil, refuse(failure.BadRequest, "body.pin", "given more than once")
+	if twice != "" {
+		held.wipe()
+		return nil, refuse(failure.BadRequest, "body."+twice, "given more than once")
 	}
-	return pin, nil
+	return held, nil
 }
 
 // hide writes a JSON string of so many stars over another.
@@ -118,18 +146,22 @@ func hide(text []byte, stars int) {
 	}
 }
 
-// pinsIn finds the strings of valid JSON that are a PIN: the member pin of the
-// outermost object, or the member value of the object that it is. Elsewhere,
-// in the options of WebAuthn, these names mean something else. Names compare
-// as encoding/json compares them.
-func pinsIn(body []byte) (places [][2]int) {
-	var name []byte // of the member that is being read
-	depth, within := 0, false
+// secretPlace is where a string stands that is one of secretMembers.
+type secretPlace struct{ member, from, to int }
+
+// secretsIn finds the strings of valid JSON that are secret. Elsewhere, in the
+// options of WebAuthn, these names mean something else. Names compare as
+// encoding/json compares them.
+func secretsIn(body []byte) (places []secretPlace) {
+	var outer, name []byte // of the members that are being read
+	depth := 0
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
 		case '{', '[':
 			if depth++; depth == 2 {
-				within = body[i] == '{' && named(name, "pin")
+				if outer = name; body[i] == '[' {
+					outer = nil
+				}
 			}
 			name = nil
 		case '}', ']':
@@ -137,16 +169,25 @@ func pinsIn(body []byte) (places [][2]int) {
 			name = nil
 		case '"':
 			end := stringEnd(body, i)
-			switch {
-			case isName(body[end:]):
+			if isName(body[end:]) {
 				name = body[i:end]
-			case depth == 1 && named(name, "pin"), depth == 2 && within && named(name, "value"):
-				places = append(places, [2]int{i, end})
+			} else if m := secretMember(depth, outer, name); m >= 0 {
+				places = append(places, secretPlace{m, i, end})
 			}
 			i = end - 1
 		}
 	}
 	return places
+}
+
+// secretMember is which of secretMembers a string is; -1: none.
+func secretMember(depth int, outer, name []byte) int {
+	for i, m := range secretMembers {
+		if depth == 1 && m.inner == "" && named(name, m.outer) || depth == 2 && m.inner != "" && named(outer, m.outer) && named(name, m.inner) {
+			return i
+		}
+	}
+	return -1
 }
 
 // stringEnd is where the string that begins at start is over.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -12,42 +13,52 @@ import (
 	"authbridge/agent/contract"
 )
 
-// pinOf is the PIN as encoding/json would have taken it.
-func pinOf(body []byte) string {
+// secretsOf are those that encoding/json would have taken.
+func secretsOf(body []byte) (pin, id, access string) {
 	var outer struct {
-		PIN json.RawMessage `json:"pin"`
+		PIN    json.RawMessage `json:"pin"`
+		Tokens json.RawMessage `json:"tokens"`
 	}
 	if json.Unmarshal(body, &outer) != nil {
-		return ""
-	}
-	var text string
-	if json.Unmarshal(outer.PIN, &text) == nil {
-		return text
+		return "", "", ""
 	}
 	var inner struct {
-		Value json.RawMessage `json:"value"`
+		Value  json.RawMessage `json:"value"`
+		ID     json.RawMessage `json:"id_token"`
+		Access json.RawMessage `json:"access_token"`
 	}
-	if json.Unmarshal(outer.PIN, &inner) == nil && json.Unmarshal(inner.Value, &text) == nil {
-		return text
+	text := func(raw json.RawMessage) (s string) {
+		if json.Unmarshal(raw, &s) != nil {
+			return ""
+		}
+		return s
 	}
-	return ""
+	if pin = text(outer.PIN); pin == "" && json.Unmarshal(outer.PIN, &inner) == nil {
+		pin = text(inner.Value)
+	}
+	inner.ID, inner.Access = nil, nil
+	if json.Unmarshal(outer.Tokens, &inner) == nil {
+		id, access = text(inner.ID), text(inner.Access)
+	}
+	return pin, id, access
 }
 
-// FuzzCutPIN holds the walk against encoding/json: what that would have read as
-// the PIN is cut, in the body as many stars stand there, and nothing else is
+// FuzzCutSecrets holds the walk against encoding/json: what that would have read
+// as a secret is cut, in the body as many stars stand there, and nothing else is
 // changed.
-func FuzzCutPIN(f *testing.F) {
+func FuzzCutSecrets(f *testing.F) {
 	for _, seed := range []string{
 		`{"pin":"1234"}`, `{"pin":{"value":"1234","ask":true}}`, `{"p\u0069n":{"VALUE":"\u0031\""}}`, `{"options":{"pin":"x","value":"y"},"pin":{"value":"z"}}`,
 		`[{"pin":"1234"}]`, `{"pin":["1234"]}`, `{"pin":[{"value":"1"}]}`, `{"pin":{"value":{"value":"1"}}}`, `{"pin":"1","PIN":"2"}`, `"pin"`, `{"a":"pin","b":":"}`, `{"pin" : "ſ"}`, `{"pin":""}`, "",
+		`{"tokens":{"id_token":"a.b.c","access_token":"d","nonce":"e"},"pin":"f"}`, `{"tokens":{"value":"x","id_token":{"id_token":"y"}},"id_token":"z"}`, `{"TOKENS":{"ID_token":"a","id_token":"b"}}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
-		pin, e := cutPIN(body)
+		held, e := cutSecrets(body)
 		if e != nil {
-			if pin != nil || strings.ContainsAny(e.Detail, "\"{[") {
+			if held != nil || strings.ContainsAny(e.Detail, "\"{[") {
 				t.Errorf("refused with %v", e)
 			}
 			return
@@ -58,15 +69,16 @@ func FuzzCutPIN(f *testing.F) {
 		if len(body) != len(before) || !json.Valid(body) {
 			t.Fatalf("%q became %q", before, body)
 		}
-		want := pinOf(before)
-		if string(pin) != want {
-			t.Fatalf("cut %q out of %q, want %q", pin, before, want)
+		pin, id, access := secretsOf(before)
+		if string(held.pin) != pin || string(held.idToken) != id || string(held.accessToken) != access {
+			t.Fatalf("cut %q, %q, %q out of %q", held.pin, held.idToken, held.accessToken, before)
 		}
-		if got := pinOf(body); got != strings.Repeat("*", len([]rune(want))) {
-			t.Errorf("%q is left in %q", got, body)
+		stars := func(s string) string { return strings.Repeat("*", len([]rune(s))) }
+		if p, i, a := secretsOf(body); p != stars(pin) || i != stars(id) || a != stars(access) {
+			t.Errorf("%q, %q, %q are left in %q", p, i, a, body)
 		}
-		if want == "" && !bytes.Equal(bytes.TrimSpace(before), bytes.TrimSpace(body)) {
-			t.Errorf("without a PIN %q became %q", before, body)
+		if pin+id+access == "" && !bytes.Equal(bytes.TrimSpace(before), bytes.TrimSpace(body)) {
+			t.Errorf("without a secret %q became %q", before, body)
 		}
 	})
 }
@@ -100,13 +112,16 @@ func TestABodyIsWiped(t *testing.T) {
 	if _, err := readWhole(spy, 10); !errors.Is(err, io.ErrUnexpectedEOF) || bytes.Contains(seen, []byte("c")) {
 		t.Errorf("%v, left: %q", err, seen)
 	}
-	pin, e := cutPIN([]byte(`{"pin":"1","PIN":"2"}`))
-	if e == nil || pin != nil {
-		t.Errorf("%q, %v", pin, e)
+	for field, twice := range map[string]string{"body.pin": `{"pin":"1","PIN":"2"}`, "body.tokens": `{"tokens":{"id_token":"1","id_token":"2"}}`} {
+		if held, e := cutSecrets([]byte(twice)); e == nil || held != nil || e.Field != field {
+			t.Errorf("%s: %v, %v", twice, held, e)
+		}
 	}
-	held := &heldPIN{contract.Secret(text)}
-	if got := string(held.pin); got != text {
-		t.Error(got)
+	held := &heldSecrets{contract.Secret("canary"), contract.Secret("canary"), contract.Secret("canary")}
+	all := *held
+	held.wipe()
+	if left := slices.Concat(all.pin, all.idToken, all.accessToken); bytes.Contains(left, []byte("c")) {
+		t.Errorf("left: %q", left)
 	}
 }
 

@@ -65,22 +65,21 @@ func (g *gate) HandleFunc(pattern string, handler func(http.ResponseWriter, *htt
 	})
 }
 
-// pass calls the handler of a row. Where the body may hold a PIN the handler
-// finds it beside the body, and what it leaves there is wiped.
+// pass calls the handler of a row. Where the body may hold secrets the handler
+// finds them beside the body, and what it leaves there is wiped.
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, row route, handler http.HandlerFunc) {
 	body, sent := r.Body.(*sentBody)
 	if !row.pin || !sent {
 		handler(w, r)
 		return
 	}
-	pin, e := cutPIN(body.text)
+	held, e := cutSecrets(body.text)
 	if e != nil {
 		problemOf(r.Context(), e).write(w)
 		return
 	}
-	held := &heldPIN{pin}
-	defer func() { clear(held.pin) }()
-	handler(w, r.WithContext(context.WithValue(r.Context(), pinKey{}, held)))
+	defer held.wipe()
+	handler(w, r.WithContext(context.WithValue(r.Context(), secretsKey{}, held)))
 }
 
 // ServeHTTP routes a request that the guard let through.

@@ -89,6 +89,9 @@ func (s *Server) beginLogin(ctx context.Context, in *beginLoginInput) (*beginLog
 	if pin := takePIN(ctx); request.PIN != nil {
 		request.PIN.Value = pin
 	}
+	if id, access := takeTokens(ctx); request.Tokens != nil {
+		request.Tokens.IDToken, request.Tokens.AccessToken = id, access
+	}
 	held, release := ctx, func() {}
 	if request.Wait {
 		var err error

@@ -114,6 +114,42 @@ func TestAPINThatIsRefusedIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// TestThePINOfVirtualAuthenticatorsIsASourceOfItsOwn (rule 1): a caller whose PIN
+// was refused sends none any more, under whichever name; a run that needs none of
+// the caller's goes on, and its right PIN opens the way again.
+func TestThePINOfVirtualAuthenticatorsIsASourceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	run := func(pin, secret string) (code string, spent uint64) {
+		request := contract.LoginRequest{Kind: contract.SecurityKey}
+		if pin != "" {
+			request.PIN = &contract.PINSource{Value: []byte(pin), Secret: secret}
+		}
+		w.ready("virtual-key-1")
+		before := w.devices.List()[1].PINTries
+		if l := w.run(request); l.Problem != nil {
+			code = l.Problem.Code
+		}
+		return code, w.devices.List()[1].PINTries - before
+	}
+	for _, row := range []struct {
+		pin, secret, code string
+		sent              bool
+	}{
+		{"", "", "", true}, // the known one
+		{"wrong-1", "", "PIN_REFUSED", true},
+		{"wrong-2", "", "PIN_SOURCE_BLOCKED", false},
+		{"wrong-3", "vault", "PIN_SOURCE_BLOCKED", false}, // a name that was never right
+		{"123456", "", "PIN_SOURCE_BLOCKED", false},       // the right one
+		{"", "", "", true},                                // the known one, which was right before
+		{"123456", "", "", true},
+	} {
+		if code, spent := run(row.pin, row.secret); code != row.code || (spent > 0) != row.sent {
+			t.Errorf("%q of %q: %s, %d tries sent", row.pin, row.secret, code, spent)
+		}
+	}
+}
+
 func TestShutdownAbortsAndGivesBack(t *testing.T) {
 	t.Parallel()
 	change, there := stuck("/proof")

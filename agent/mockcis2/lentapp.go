@@ -16,7 +16,7 @@ type lentApp struct {
 }
 
 // LendTOTP gives a user one more authenticator application, whose code is good
-// once. Its secret is base32; takeBack takes the application away and wipes it.
+// once. Its secret is base32, and the caller's to wipe.
 func (s *Server) LendTOTP(uuid string) (secret []byte, takeBack func(), err error) {
 	raw := make([]byte, totpSecretLen)
 	_, _ = rand.Read(raw) // never fails (crypto/rand)
