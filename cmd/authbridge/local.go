@@ -26,7 +26,7 @@ func newVersion(f *flags) *cobra.Command {
 }
 
 func newConfig(f *flags) *cobra.Command {
-	config := &cobra.Command{Use: "config", Short: "Show or check the configuration", Args: cobra.NoArgs}
+	config := &cobra.Command{Use: "config", Short: "Show, check or change the configuration", Args: cobra.NoArgs}
 	var file string
 	show := &cobra.Command{
 		Use: "show", Short: "Show what is in force and where it comes from", Args: cobra.NoArgs,
@@ -52,7 +52,7 @@ func newConfig(f *flags) *cobra.Command {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is in order\n", args[0])
 			return err
 		},
-	})
+	}, newConfigUser(f))
 	return config
 }
 

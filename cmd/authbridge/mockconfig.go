@@ -50,6 +50,9 @@ type User struct {
 	Roles []string `json:"roles,omitempty"`
 }
 
+// usualAAL is what users reach at the mock where nobody says otherwise.
+const usualAAL = 3
+
 // rawMock and rawUser are the tables as they are written; see file.
 type rawMock struct {
 	Listen any `toml:"listen"`
@@ -116,7 +119,7 @@ func takeUsers(raw []rawUser) ([]User, []Finding) {
 		const key = userTable
 		u := User{
 			Name: t.text(key, i, "name", r.Name), UUID: map[string]string{}, Authenticators: t.texts(key, i, "authenticators", r.Authenticators),
-			TOTPFile: t.text(key, i, "totp_file", r.TOTPFile), AAL: 3, Roles: t.texts(key, i, "roles", r.Roles),
+			TOTPFile: t.text(key, i, "totp_file", r.TOTPFile), AAL: usualAAL, Roles: t.texts(key, i, "roles", r.Roles),
 		}
 		byTarget, isTable := r.UUID.(map[string]any)
 		for target, given := range byTarget {
@@ -195,6 +198,14 @@ func userFindings(all []User) (bad []Finding) {
 		}
 		if u.AAL < 1 || u.AAL > 3 {
 			add("aal", fmt.Sprintf("aal is %d", u.AAL), "write 1, 2 or 3: the highest level that the user reaches at the mock")
+		}
+		for n, id := range u.Authenticators {
+			switch {
+			case id == "" || strings.ContainsAny(id, " \t\r\n"):
+				add("authenticators", fmt.Sprintf("authenticators has %q", id), "write ids as `authbridge authenticators` shows them")
+			case slices.Contains(u.Authenticators[:n], id):
+				add("authenticators", fmt.Sprintf("authenticators has %q twice", id), "write each id once")
+			}
 		}
 		if u.TOTPFile != "" && !filepath.IsAbs(u.TOTPFile) {
 			add("totp_file", fmt.Sprintf("totp_file is %q", u.TOTPFile), "write its whole path, from the root; ~ is not expanded")

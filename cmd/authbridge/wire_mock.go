@@ -256,6 +256,15 @@ func badClient(c MockClient) (field, what, remedy string) {
 	return "", "", ""
 }
 
+// uuidRemark says what is unusual about a UUID at a target; empty where nothing is.
+// At the mock any will do.
+func uuidRemark(target, uuid string) string {
+	if target == cis2.Mock {
+		return ""
+	}
+	return cis2.UserRemark(target, uuid)
+}
+
 // badMockFault says why a fault is none; empty if it is.
 func badMockFault(f string) string {
 	if _, err := mockcis2.ParseFault(f); err != nil {
