@@ -45,6 +45,8 @@ func rows() map[string]row {
 		"DELETE /v1/leases/{id}":                   {contract.RightLease, "/v1/leases/" + apitest.SampleLease, "", 200, ""},
 		"GET /v1/logins":                           {contract.RightRead, "/v1/logins", "", 200, ""},
 		"POST /v1/logins":                          {contract.RightLease, "/v1/logins", `{"target":"mock"}`, 202, ""},
+		"POST /v1/logins/check":                    {contract.RightLease, "/v1/logins/check", `{"target":"mock"}`, 204, ""},
+		"GET /v1/logins/report":                    {contract.RightRead, "/v1/logins/report?suite=" + apitest.SampleSuite, "", 200, ""},
 		"GET /v1/logins/{id}":                      {contract.RightRead, "/v1/logins/" + apitest.SampleLogin, "", 200, ""},
 		"DELETE /v1/logins/{id}":                   {contract.RightLease, "/v1/logins/" + apitest.SampleLogin, "", 200, ""},
 		"GET /v1/logins/{id}/report":               {contract.RightRead, "/v1/logins/" + apitest.SampleLogin + "/report?format=html", "", 200, ""},

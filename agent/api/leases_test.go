@@ -201,6 +201,8 @@ func TestALeasesOwnTokenHasThatLeaseAndNoMore(t *testing.T) {
 			got.wantProblem(t, "LOGIN_NOT_YOURS")
 		case pattern == "POST /v1/pages", pattern == "POST /v1/pages/session": // a page would have the right read longer
 			got.wantProblem(t, "FORBIDDEN")
+		case pattern == "GET /v1/logins/report":
+			got.wantProblem(t, "LOGIN_UNKNOWN")
 		case sample.right == contract.RightRead, open[pattern]:
 			if got.status != sample.status {
 				t.Errorf("%s: %d %s", pattern, got.status, got.body)

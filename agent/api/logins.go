@@ -168,11 +168,7 @@ func (s *Server) reportLogin(ctx context.Context, in *reportLoginInput) (*report
 	if err != nil {
 		return nil, err
 	}
-	ending := map[contract.LoginReportForm]string{contract.LoginReportJUnit: ".xml", contract.LoginReportHTML: ".html"}[in.Format]
-	if ending == "" {
-		ending = ".json"
-	}
-	return &reportOutput{ContentType: kind, Disposition: `attachment; filename="` + word(in.ID) + ending + `"`, Policy: reportPolicy, Body: body}, nil
+	return &reportOutput{ContentType: kind, Disposition: attached(in.ID, in.Format), Policy: reportPolicy, Body: body}, nil
 }
 
 func (s *Server) login(ctx context.Context, id string) (contract.Login, contract.Owner, error) {

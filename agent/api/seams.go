@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"authbridge/agent/contract"
@@ -112,6 +113,9 @@ type Logins interface {
 	// tokens in the request are theirs from then on, also where it is refused,
 	// and they wipe them.
 	Begin(ctx context.Context, by lease.Caller, request contract.LoginRequest) (contract.Login, error)
+	// Check is whether there can be such a run, and begins none. The request's
+	// secrets are theirs, as with Begin.
+	Check(request contract.LoginRequest) error
 	// Login finds a run, and who asked for it.
 	Login(ctx context.Context, id string) (contract.Login, contract.Owner, error)
 	// Logins are the newest, the newest first.
@@ -122,4 +126,7 @@ type Logins interface {
 	Cancel(ctx context.Context, id string) (contract.Login, error)
 	// Report is that of a run, with its media type.
 	Report(ctx context.Context, id string, form contract.LoginReportForm) (body []byte, mediaType string, err error)
+	// SuiteReport is that of somebody's runs which were asked for together: write
+	// makes it piece by piece.
+	SuiteReport(ctx context.Context, by contract.Owner, suite string, form contract.LoginReportForm) (write func(context.Context, io.Writer) error, mediaType string, err error)
 }

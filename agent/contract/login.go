@@ -73,6 +73,8 @@ type LoginRequest struct {
 	// Timeout is for all that follows once the authenticator is there.
 	Timeout string `json:"timeout,omitempty" doc:"Go duration from 1s to 10m; absent: 2m"`
 	Purpose string `json:"purpose,omitempty" maxLength:"64" pattern:"^[A-Za-z0-9 ._:/#-]*$" doc:"what for, shown to people and in the report: run 17"`
+	// Suite is made by the client that asks for many runs, and joins their reports.
+	Suite string `json:"suite,omitempty" pattern:"^suite-[0-9a-f]{16}$" doc:"what runs that are asked for together have in common; their reports come as one"`
 	// Wait keeps the call open: who goes away meanwhile cancels the run.
 	Wait bool `json:"wait,omitempty" doc:"answer once the run is over; to go away before cancels it"`
 	// Tokens are for mode tokens, and only there.
@@ -148,6 +150,7 @@ type Login struct {
 	Authenticator string `json:"authenticator,omitempty"`
 	Name          string `json:"name,omitempty" doc:"of the authenticator"`
 	Kind          Kind   `json:"kind,omitempty"`
+	Only          string `json:"only,omitempty" doc:"id of the authenticator, where the request named it"`
 	Origin        Origin `json:"origin,omitempty" enum:"physical,virtual" doc:"of the authenticator: what rests on a virtual one proves nothing of a real target"`
 	DrivenBy      string `json:"driven_by" enum:"bridge,browser,application"`
 	Lease         string `json:"lease,omitempty"`
@@ -155,6 +158,7 @@ type Login struct {
 	Open      string    `json:"open,omitempty" doc:"the address that the client opens in the user's browser, while the run waits for it; the owner of the run alone sees it"`
 	Holder    string    `json:"holder" doc:"who asked for it: token ci, user 1000"`
 	Purpose   string    `json:"purpose,omitempty"`
+	Suite     string    `json:"suite,omitempty" doc:"of runs that were asked for together"`
 	StartedAt time.Time `json:"started_at"`
 	// GrantedAt is when the lease was there.
 	GrantedAt time.Time `json:"granted_at,omitzero"`
@@ -171,7 +175,7 @@ type Login struct {
 // authenticator is in use, and how it ended. What was done and what came of it
 // is for who asked for the run; Open is the way into somebody's sign-in.
 func (l Login) Public() Login {
-	l.Issuer, l.ClientID, l.User, l.Open, l.Summary = "", "", "", "", ""
+	l.Issuer, l.ClientID, l.User, l.Open, l.Summary, l.Suite, l.Only = "", "", "", "", "", "", ""
 	l.Steps, l.Problem = []LoginStep{}, nil
 	return l
 }
@@ -181,6 +185,19 @@ type LoginReports struct {
 	JSON  string `json:"json"`
 	JUnit string `json:"junit"`
 	HTML  string `json:"html"`
+}
+
+// LoginSuite is what came of runs that were asked for together.
+type LoginSuite struct {
+	Suite     string    `json:"suite"`
+	Purpose   string    `json:"purpose,omitempty" doc:"of the first run"`
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero" doc:"absent while one is under way"`
+	Passed    int       `json:"passed"`
+	Failed    int       `json:"failed"`
+	Aborted   int       `json:"aborted"`
+	UnderWay  int       `json:"under_way"`
+	Logins    []Login   `json:"logins" doc:"in the order in which they were asked for, with their steps"`
 }
 
 // LoginStepState is the outcome of a step.

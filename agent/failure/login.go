@@ -23,6 +23,7 @@ const (
 	LoginNotReady   Code = "LOGIN_NOT_READY"
 	LoginMode       Code = "LOGIN_MODE"
 	LoginScenario   Code = "LOGIN_SCENARIO"
+	LoginMismatch   Code = "LOGIN_MISMATCH"
 	LoginTooMany    Code = "LOGIN_TOO_MANY"
 	LoginNoAnswer   Code = "LOGIN_NO_ANSWER"
 	LoginAnswer     Code = "LOGIN_ANSWER"
@@ -61,6 +62,10 @@ func loginRunEntries() []Entry {
 		{
 			Code: LoginScenario, Title: "The scenario cannot be played here", Status: 409,
 			Remedy: "Play it at the daemon's own mock, with virtual authenticators switched on.",
+		},
+		{
+			Code: LoginMismatch, Title: "What the login asks for does not go together", Status: 400,
+			Remedy: "Change one of scenario, acr, authenticator and user as the detail says: no authenticator can ever do this login.",
 		},
 		{
 			Code: LoginTooMany, Title: "Too many login runs are under way", Status: 429,

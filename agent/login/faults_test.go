@@ -157,10 +157,10 @@ func TestRequestsThatAreWrong(t *testing.T) {
 		{contract.LoginRequest{Tokens: &contract.LoginTokens{}}, "BAD_REQUEST", "body.tokens"},
 		{contract.LoginRequest{Mode: contract.DriveTokens, Tokens: &contract.LoginTokens{IDToken: []byte("x"), MaxAge: "x"}}, "BAD_REQUEST", "body.tokens.max_age"},
 		{contract.LoginRequest{Mode: contract.DriveTokens, Scenario: contract.ScenarioSSO, Tokens: &contract.LoginTokens{IDToken: []byte("x")}}, "BAD_REQUEST", "body.scenario"},
-		{contract.LoginRequest{Scenario: contract.ScenarioWrongUser, Kind: contract.SecurityKey}, "BAD_REQUEST", "body.kind"},
-		{contract.LoginRequest{Scenario: contract.ScenarioPINBlocked, User: cardUser}, "BAD_REQUEST", "body.authenticator"},
-		{contract.LoginRequest{Scenario: contract.ScenarioTouchTimeout, ACR: "AAL3_SMARTCARD"}, "BAD_REQUEST", "body.acr"},
-		{contract.LoginRequest{Scenario: contract.ScenarioAAL2ForAAL3, ACR: "AAL2_ANY"}, "BAD_REQUEST", "body.acr"},
+		{contract.LoginRequest{Scenario: contract.ScenarioWrongUser, Kind: contract.SecurityKey}, "LOGIN_MISMATCH", "body.kind"},
+		{contract.LoginRequest{Scenario: contract.ScenarioPINBlocked, User: cardUser}, "LOGIN_MISMATCH", "body.authenticator"},
+		{contract.LoginRequest{Scenario: contract.ScenarioTouchTimeout, ACR: "AAL3_SMARTCARD"}, "LOGIN_MISMATCH", "body.acr"},
+		{contract.LoginRequest{Scenario: contract.ScenarioAAL2ForAAL3, ACR: "AAL2_ANY"}, "LOGIN_MISMATCH", "body.acr"},
 	} {
 		pin := []byte("canary-pin")
 		row.request.PIN = &contract.PINSource{Value: pin}

@@ -2,47 +2,15 @@ package login
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/report"
 )
 
-// asHTML is a page that stands alone: no script, nothing loaded.
-func asHTML(runs []contract.Login) []byte {
-	heading := "Login test report"
-	if len(runs) == 1 {
-		heading = "Login test: " + nameOf(&runs[0])
-	}
-	var body []report.Node
-	if len(runs) != 1 {
-		body = append(body, overview(runs))
-	}
-	for i := range runs {
-		body = append(body, section(&runs[i], len(runs) > 1))
-	}
-	return report.Page(heading, body...)
-}
-
-// overview is a line for each run of a matrix.
-func overview(runs []contract.Login) report.Node {
-	counts := map[contract.LoginState]int{}
-	var rows []report.Node
-	for i := range runs {
-		l := &runs[i]
-		counts[l.State]++
-		rows = append(rows, report.El("tr", nil,
-			report.Cell("Run", report.El("a", report.Attrs("href", "#"+l.ID), report.Text(nameOf(l)))), report.Cell("Result", report.Outcome(string(l.State))),
-			report.Cell("Authenticator", report.Text(join(l.Name, string(l.Origin)))), report.Cell("Time", report.Text(took(l)))))
-	}
-	var sum []string
-	for _, s := range []contract.LoginState{contract.LoginPassed, contract.LoginFailed, contract.LoginAborted, contract.LoginRunning, contract.LoginQueued} {
-		if counts[s] > 0 {
-			sum = append(sum, fmt.Sprintf("%d %s", counts[s], s))
-		}
-	}
-	return report.El("div", nil, report.El("p", nil, report.Text(strings.Join(sum, ", "))), report.Table([]string{"Run", "Result", "Authenticator", "Time"}, rows))
+// asHTML is the page of a run.
+func asHTML(l *contract.Login) []byte {
+	return report.Page("Login test: "+nameOf(l), report.El("section", report.Attrs("id", l.ID), section(l)...))
 }
 
 func took(l *contract.Login) string {
@@ -52,12 +20,9 @@ func took(l *contract.Login) string {
 	return l.EndedAt.Sub(l.StartedAt).Round(time.Millisecond).String()
 }
 
-func section(l *contract.Login, headed bool) report.Node {
-	var parts []report.Node
-	if headed {
-		parts = append(parts, report.El("h2", nil, report.Text(nameOf(l))))
-	}
-	parts = append(parts, report.El("p", nil, report.Outcome(string(l.State)), report.Text(". "+l.Summary)))
+// section is all there is to say of a run.
+func section(l *contract.Login) []report.Node {
+	parts := []report.Node{report.El("p", nil, report.Outcome(string(l.State)), report.Text(". "+l.Summary))}
 	if l.Problem != nil {
 		parts = append(parts, problem(l.Problem))
 	}
@@ -72,8 +37,7 @@ func section(l *contract.Login, headed bool) report.Node {
 			report.Cell("Step", report.Text(s.Name)), report.Cell("Result", report.Outcome(string(s.State))), report.Cell("Expected", report.Text(s.Expected)), report.Cell("Got", report.Text(s.Got)),
 			report.Cell("Evidence", evidence(s)), report.Cell("Time", report.Text(fmt.Sprintf("%.1f ms", s.TookMS)))))
 	}
-	parts = append(parts, report.Table([]string{"Step", "Result", "Expected", "Got", "Evidence", "Time"}, rows))
-	return report.El("section", report.Attrs("id", l.ID), parts...)
+	return append(parts, report.Table([]string{"Step", "Result", "Expected", "Got", "Evidence", "Time"}, rows))
 }
 
 // problem is the first failure, or why the run was aborted, which no step may

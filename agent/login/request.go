@@ -57,6 +57,9 @@ func examine(request contract.LoginRequest, targets []Target) (asked, error) {
 	if a.Kind != "" && a.Kind != contract.Smartcard && a.Kind != contract.SecurityKey {
 		return a, bad("body.kind", "allowed: smartcard, security-key")
 	}
+	if a.Suite != "" && !suiteID.MatchString(a.Suite) {
+		return a, bad("body.suite", "suite- and 16 hex digits")
+	}
 	if !slices.Contains(contract.LoginScenarios, a.Scenario) {
 		return a, bad("body.scenario", "there is no such scenario")
 	}

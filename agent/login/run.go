@@ -50,7 +50,7 @@ func newRun(r *Runner, by lease.Caller, a asked) *run {
 	one.state = contract.Login{
 		ID: one.id, State: contract.LoginQueued, Target: a.Target, Issuer: a.target.Issuer, ClientID: a.target.ClientID,
 		Mode: a.Mode, Scenario: a.Scenario, Refusers: refusers(a.Scenario), ACR: a.ACR, AAL: a.aal, User: a.User, Kind: a.Kind,
-		DrivenBy: "bridge", Holder: by.Name, Purpose: a.Purpose, StartedAt: one.began, Steps: []contract.LoginStep{},
+		DrivenBy: "bridge", Holder: by.Name, Purpose: a.Purpose, Suite: a.Suite, Only: a.Authenticator, StartedAt: one.began, Steps: []contract.LoginStep{},
 		Reports: contract.LoginReports{
 			JSON: "/v1/logins/" + one.id + "/report?format=json", JUnit: "/v1/logins/" + one.id + "/report?format=junit",
 			HTML: "/v1/logins/" + one.id + "/report?format=html",

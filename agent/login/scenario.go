@@ -74,17 +74,17 @@ func (r *Runner) castable(a *asked) error {
 	case p.virtual && r.config.Virtual == nil:
 		return &failure.Error{Code: failure.LoginScenario, Field: "body.scenario", Detail: "it needs virtual authenticators"}
 	case p.kind != "" && a.Kind != "" && a.Kind != p.kind:
-		return bad("body.kind", "allowed for the scenario: "+string(p.kind))
+		return mismatch("body.kind", "allowed for the scenario: "+string(p.kind))
 	case p.virtual && (a.Authenticator != "" || a.User != ""):
-		return bad("body.authenticator", "the scenario brings its own authenticator and user")
+		return mismatch("body.authenticator", "the scenario brings its own authenticator and user")
 	case a.Scenario == contract.ScenarioAAL2ForAAL3 && a.aal != 3:
-		return bad("body.acr", "allowed for the scenario: those of AAL3")
+		return mismatch("body.acr", "allowed for the scenario: those of AAL3")
 	}
 	if p.kind != "" {
 		a.Kind = p.kind
 	}
 	if len(a.kinds()) == 0 {
-		return bad("body.acr", "no authenticator of the scenario reaches it")
+		return a.unreachable()
 	}
 	return nil
 }

@@ -65,6 +65,8 @@ type Store interface {
 	Login(ctx context.Context, id string) (store.Login, error)
 	// Logins are the newest, the newest first.
 	Logins(ctx context.Context, most int) ([]store.Login, error)
+	// LoginSuite are those of a suite in their order, without their steps.
+	LoginSuite(ctx context.Context, suite string) ([]store.Login, error)
 	UnfinishedLogins(ctx context.Context) ([]store.Login, error)
 	PruneLogins(ctx context.Context, keep int, before time.Time) (forgotten int64, err error)
 }

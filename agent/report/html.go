@@ -32,34 +32,40 @@ func El(name string, attrs []string, parts ...Node) Node {
 func Attrs(pairs ...string) []string { return pairs }
 
 // style is the whole of what the page looks like: nothing is loaded.
-const style Node = `:root{color-scheme:light dark;--line:#8886;--good:#0a6b2d;--bad:#a8121a;--dim:#5b6168}
-@media(prefers-color-scheme:dark){:root{--good:#6fd693;--bad:#ff8f8f;--dim:#a9b0b8}}
+const style Node = `:root{color-scheme:light dark;--line:#8886;--good:#0a6b2d;--bad:#a8121a;--dim:#5b6168;--page:#fff}
+@media(prefers-color-scheme:dark){:root{--good:#6fd693;--bad:#ff8f8f;--dim:#a9b0b8;--page:#121212}}
 *{box-sizing:border-box}
-body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:70rem}
+body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:70rem;background:var(--page)}
 h1{font-size:1.5rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.15rem;margin:2.5rem 0 .5rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.75rem 0}
 dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
-table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-th{color:var(--dim);font-weight:600}td:last-child,th:last-child{text-align:right}td:first-child,td:last-child,th,.pass,.fail,.skipped{white-space:nowrap}
+.list{border-collapse:collapse;width:100%;font-size:.9rem}
+.list :is(th,td){text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+th{color:var(--dim);font-weight:600}.list :is(td,th):last-child{text-align:right}.list :is(td:first-child,td:last-child,th),.pass,.fail,.skipped{white-space:nowrap}
 .pass,.passed{color:var(--good);font-weight:600}.fail,.failed,.aborted{color:var(--bad);font-weight:600}.skipped{color:var(--dim)}
 .note{color:var(--dim)}.virtual{border:1px solid var(--line);border-left-width:.4rem;padding:.4rem .8rem}
-@media(max-width:40rem){thead{position:absolute;clip-path:inset(50%)}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
-td{display:block;border:0;padding:.1rem 0}td:last-child{text-align:left}td[data-of]:not(:empty)::before{content:attr(data-of) ": ";color:var(--dim)}
+@media(max-width:40rem){.list thead{position:absolute;clip-path:inset(50%)}.list tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
+.list td{display:block;border:0;padding:.1rem 0}.list td:last-child{text-align:left}.list td[data-of]:not(:empty)::before{content:attr(data-of) ": ";color:var(--dim)}
 dl{grid-template-columns:minmax(6rem,30%) 1fr}}
-@media print{body{max-width:none;padding:0;font-size:10pt}tr,dl{break-inside:avoid}h2{break-after:avoid}thead{display:table-header-group}}`
+@media print{body{max-width:none;padding:0;font-size:10pt}tr,dl{break-inside:avoid}h2{break-after:avoid}.list thead{display:table-header-group}}`
 
 // Page is a page that stands alone: no script, nothing loaded.
 func Page(heading string, parts ...Node) []byte {
-	body := append([]Node{El("h1", nil, Text(heading))}, parts...)
-	page := "<!DOCTYPE html>\n" + string(El("html", Attrs("lang", "en-GB"),
-		El("head", nil,
-			El("meta", Attrs("charset", "utf-8")),
-			El("meta", Attrs("name", "viewport", "content", "width=device-width, initial-scale=1")),
-			El("meta", Attrs("http-equiv", "Content-Security-Policy", "content", "default-src 'none'; style-src 'unsafe-inline'")),
-			El("title", nil, Text(heading)), El("style", nil, style)),
-		El("body", nil, El("main", nil, body...)))) + "\n"
-	return []byte(page)
+	begin, end := Frame(heading, "")
+	for _, p := range parts {
+		begin += p
+	}
+	return []byte(begin + end)
+}
+
+// Frame is what stands before and behind the parts of a page that is too long
+// to be made at once; look is the style that it has besides.
+func Frame(heading string, look Node) (begin, end Node) {
+	return "<!DOCTYPE html>\n<html lang=\"en-GB\">" + El("head", nil,
+		El("meta", Attrs("charset", "utf-8")),
+		El("meta", Attrs("name", "viewport", "content", "width=device-width, initial-scale=1")),
+		El("meta", Attrs("http-equiv", "Content-Security-Policy", "content", "default-src 'none'; style-src 'unsafe-inline'")),
+		El("title", nil, Text(heading)), El("style", nil, style, look)) + "<body><main>" + El("h1", nil, Text(heading)), "</main></body></html>\n"
 }
 
 // Table has its heads hidden on narrow screens, where each [Cell] says what it
@@ -69,7 +75,7 @@ func Table(heads []string, rows []Node) Node {
 	for _, h := range heads {
 		head = append(head, El("th", Attrs("scope", "col"), Text(h)))
 	}
-	return El("table", nil, El("thead", nil, El("tr", nil, head...)), El("tbody", nil, rows...))
+	return El("table", Attrs("class", "list"), El("thead", nil, El("tr", nil, head...)), El("tbody", nil, rows...))
 }
 
 // Cell is one of a row in a [Table].

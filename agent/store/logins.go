@@ -16,7 +16,7 @@ func (s *Store) PutLogin(ctx context.Context, record Login) error {
 	if err != nil {
 		return s.fail("write login run in", err)
 	}
-	args := []any{record.ID, toMicros(record.StartedAt), toMicros(record.EndedAt), record.Owner.TokenID, record.Owner.Name, text}
+	args := []any{record.ID, toMicros(record.StartedAt), toMicros(record.EndedAt), record.Owner.TokenID, record.Owner.Name, record.Suite, text}
 	if record.State.Over() {
 		err = s.putEnd(ctx, args, record.Proof)
 	} else if err = ctx.Err(); err == nil {
@@ -25,7 +25,7 @@ func (s *Store) PutLogin(ctx context.Context, record Login) error {
 	return s.fail("write login run in", err)
 }
 
-const writeLogin = `INSERT INTO logins (id, started_at, ended_at, token_id, name, json) VALUES (?, ?, ?, ?, ?, ?)
+const writeLogin = `INSERT INTO logins (id, started_at, ended_at, token_id, name, suite, json) VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, json = excluded.json`
 
 const selectLogins = `SELECT json, token_id, name FROM logins `
@@ -45,6 +45,12 @@ func (s *Store) Login(ctx context.Context, id string) (Login, error) {
 // Logins reads the newest login runs, the newest first.
 func (s *Store) Logins(ctx context.Context, most int) ([]Login, error) {
 	return query(ctx, s, scanLogin, selectLogins+`ORDER BY started_at DESC, id DESC LIMIT ?`, most)
+}
+
+// LoginSuite reads the runs that were asked for together, in the order in which
+// they were, without their steps.
+func (s *Store) LoginSuite(ctx context.Context, suite string) ([]Login, error) {
+	return query(ctx, s, scanHead, selectLogins+`WHERE suite = ? AND suite <> '' ORDER BY rowid`, suite)
 }
 
 // UnfinishedLogins reads those that are not over, the oldest first.
@@ -73,4 +79,11 @@ func scanLogin(rows *sql.Rows) (Login, error) {
 		return Login{}, fmt.Errorf("%w: a login run is no JSON: %w", ErrCorrupt, err)
 	}
 	return record, nil
+}
+
+// scanHead leaves the steps out: those of a suite are megabytes.
+func scanHead(rows *sql.Rows) (Login, error) {
+	record, err := scanLogin(rows)
+	record.Steps = nil
+	return record, err
 }

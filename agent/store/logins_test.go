@@ -117,3 +117,59 @@ func TestAnOlderDatabaseIsBroughtUpToDate(t *testing.T) {
 		}
 	}
 }
+
+// TestASuiteIsReadInItsOrder: that in which its runs were asked for, whatever
+// their times say and however often they are written.
+func TestASuiteIsReadInItsOrder(t *testing.T) {
+	s := open(t, Options{})
+	var want []string
+	for _, n := range []int{3, 1, 2} {
+		one := loginRecord(n, contract.LoginRunning)
+		one.Suite = "suite-0123456789abcdef"
+		putLogin(t, s, one)
+		want = append(want, one.ID)
+	}
+	over := loginRecord(3, contract.LoginPassed)
+	over.Suite = "suite-0123456789abcdef"
+	putLogin(t, s, loginRecord(4, contract.LoginPassed), over)
+	all, err := s.LoginSuite(t.Context(), over.Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range all {
+		got = append(got, l.ID)
+		if l.Steps != nil || l.Owner != over.Owner {
+			t.Errorf("%+v", l)
+		}
+	}
+	if !reflect.DeepEqual(got, want) || all[0].State != contract.LoginPassed {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if none, err := s.LoginSuite(t.Context(), ""); err != nil || len(none) != 0 {
+		t.Errorf("runs that were asked for alone are a suite: %+v, %v", none, err)
+	}
+}
+
+func TestADatabaseFromBeforeSuitesIsBroughtUpToDate(t *testing.T) {
+	dir := t.TempDir()
+	var scripts []string
+	for _, name := range []string{"0001_journal_tokens.sql", "0002_leases_ceremonies.sql", "0003_logins.sql"} {
+		script, err := os.ReadFile("migrations/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts = append(scripts, string(script))
+	}
+	raw(t, dir+"/"+FileName, append(scripts, `INSERT INTO logins VALUES ('login-1', 1, 2, '', 'user 1000', CAST('{"id":"login-1"}' AS BLOB))`, "PRAGMA user_version = 3")...)
+	s := open(t, Options{Dir: dir})
+	if got, err := s.Login(t.Context(), "login-1"); err != nil || got.ID != "login-1" || got.Suite != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	one := loginRecord(2, contract.LoginPassed)
+	one.Suite = "suite-0123456789abcdef"
+	putLogin(t, s, one)
+	if all, err := s.LoginSuite(t.Context(), one.Suite); err != nil || len(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}

@@ -129,7 +129,7 @@ func parseConfig(path string, text []byte) (c Config, places map[string]string, 
 		for _, e := range strict.Errors {
 			line, column := e.Position()
 			key := strings.Join(e.Key(), ".")
-			bad.Findings = append(bad.Findings, Finding{path, line, column, "unknown key " + key, nearestKey(key)})
+			bad.Findings = append(bad.Findings, Finding{path, line, column, "unknown key " + key, nearestKey(configKeys, key)})
 		}
 	case errors.As(err, &decode):
 		line, column := decode.Position()
@@ -200,13 +200,12 @@ var configKeys = []string{
 }
 
 // nearestKey is the remedy for a key that does not exist.
-func nearestKey(key string) string {
-	for _, k := range configKeys {
+func nearestKey(keys []string, key string) string {
+	for _, k := range keys {
 		if strings.EqualFold(strings.ReplaceAll(k, "_", ""), strings.NewReplacer("_", "", "-", "").Replace(key)) {
 			return "write " + k
 		}
 	}
-	keys := configKeys
 	if dot := strings.LastIndex(key, "."); dot > 0 {
 		if in := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !strings.HasPrefix(k, key[:dot+1]) }); len(in) > 0 {
 			keys = in

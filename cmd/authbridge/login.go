@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +63,7 @@ interrupted.`,
 	c.Flags().DurationVar(&l.wait, "wait", 0, "wait for an authenticator, at most this long (up to 10m; default 1m)")
 	c.Flags().BoolVar(&l.browser, "browser", false, "sign in with your own browser: the address to open is written, and the authenticator is kept for it")
 	l.pin.register(c)
-	c.AddCommand(newLoginVerify(f), newLoginList(f), newLoginReport(f))
+	c.AddCommand(newLoginMatrix(f), newLoginVerify(f), newLoginList(f), newLoginReport(f))
 	return c
 }
 
@@ -155,19 +156,40 @@ var endings = map[contract.LoginReportForm]string{
 // saveReports writes all three, and says where the one for people is.
 func saveReports(ctx context.Context, cl *client.Client, id, folder string, s *screen) error {
 	for _, form := range []contract.LoginReportForm{contract.LoginReportJSON, contract.LoginReportJUnit, contract.LoginReportHTML} {
-		text, err := cl.LoginReport(ctx, id, form)
-		if err != nil {
-			return err
-		}
 		path := filepath.Join(folder, id+endings[form])
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return &exit{exitRefused, fmt.Errorf("the report is not written: %w\n  → name a folder that you may write in with --report", err)}
+		if err := fileReport(ctx, cl, id, form, path); err != nil {
+			return err
 		}
 		if form == contract.LoginReportHTML {
 			s.line("  report  %s", path)
 		}
 	}
 	return nil
+}
+
+// fileReport writes one of them into a file.
+func fileReport(ctx context.Context, cl *client.Client, id string, form contract.LoginReportForm, path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err == nil {
+		err = errors.Join(writeReport(ctx, cl, id, form, file), file.Close())
+	}
+	var disk *fs.PathError
+	if errors.As(err, &disk) {
+		return &exit{exitRefused, fmt.Errorf("the report is not written: %w\n  → name a file or folder that you may write in", err)}
+	}
+	return err
+}
+
+// writeReport writes that of a run, or of a suite.
+func writeReport(ctx context.Context, cl *client.Client, id string, form contract.LoginReportForm, w io.Writer) error {
+	if strings.HasPrefix(id, "suite-") {
+		return cl.SuiteReport(ctx, id, form, w)
+	}
+	text, err := cl.LoginReport(ctx, id, form)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
 }
 
 // longestTokens is above what the daemon takes.
@@ -243,26 +265,19 @@ func newLoginList(f *flags) *cobra.Command {
 func newLoginReport(f *flags) *cobra.Command {
 	var form, file string
 	c := &cobra.Command{
-		Use: "report ID", Short: "Write the report of a login run", Args: cobra.ExactArgs(1),
-		Long: `Write the report of a login run: JSON, JUnit XML for pipelines, or a page that
-stands alone and prints well. It shows users by their last digits, and no secret.`,
+		Use: "report ID", Short: "Write the report of a login run, or of a scenario file's", Args: cobra.ExactArgs(1),
+		Long: `Write the report of a login run (login-…), or of all that a scenario file asked
+for (suite-…): JSON, JUnit XML for pipelines, or a page that stands alone and
+prints well. It shows users by their last digits, and no secret.`,
 		Example: "  authbridge login report login-0123456789abcdef --form html -o report.html",
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, known := endings[contract.LoginReportForm(form)]; !known {
 				return usage("--form is %q\n  → choose one of json, junit, html", form)
 			}
-			text, err := f.client().LoginReport(c.Context(), args[0], contract.LoginReportForm(form))
-			if err != nil {
-				return err
-			}
 			if file == "" || file == "-" {
-				_, err = c.OutOrStdout().Write(text)
-				return err
+				return writeReport(c.Context(), f.client(), args[0], contract.LoginReportForm(form), c.OutOrStdout())
 			}
-			if err := os.WriteFile(file, text, 0o600); err != nil {
-				return usage("-o: %w\n  → name a file that you may write", err)
-			}
-			return nil
+			return fileReport(c.Context(), f.client(), args[0], contract.LoginReportForm(form), file)
 		},
 	}
 	c.Flags().StringVar(&form, "form", "json", "json, junit or html")

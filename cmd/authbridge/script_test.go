@@ -41,8 +41,9 @@ func TestMain(m *testing.M) {
 // and wait until it listens; halt stops what was started last, and so does the
 // end; daemon.log and mock.log are their logs. (stop is a command of testscript
 // itself: it ends the story.) stdout-of NAME PATTERN looks at what one of them has
-// written, mock-of-daemon finds the mock that the daemon runs, and elsewhere FILE
-// has an application sign in at it.
+// written, mock-of-daemon finds the mock that the daemon runs, elsewhere FILE has an
+// application sign in at it, and example-suite FILE writes the scenario file of
+// docs/logins.md.
 func TestStories(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -75,9 +76,17 @@ func TestStories(t *testing.T) {
 			"halt":           halt,
 			"stdout-of":      stdoutOf,
 			"mock-of-daemon": mockOfDaemon,
+			"example-suite":  writeExampleSuite,
 			"elsewhere":      signInElsewhere,
 		},
 	})
+}
+
+// writeExampleSuite writes the scenario file of docs/logins.md.
+func writeExampleSuite(ts *testscript.TestScript, _ bool, args []string) {
+	text, err := exampleSuite()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // exits runs a command and checks its exit code.

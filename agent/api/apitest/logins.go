@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ import (
 const (
 	// SampleLogin is what StageLogin puts there.
 	SampleLogin = "login-sample"
+	// SampleSuite is what it is in.
+	SampleSuite = "suite-0123456789abcdef"
 	// Opens is what a run has opened in a browser.
 	Opens = "http://localhost:9/authorize?state=secret"
 	// Judged is what a step of every login run says it got.
@@ -26,6 +29,8 @@ const (
 type Logins struct {
 	// Careless is said in every step, as no run should.
 	Careless string
+	// BreakOff is what the report of a suite fails with, when it is half written.
+	BreakOff error
 
 	tell func(...contract.Event)
 
@@ -63,13 +68,13 @@ func (l *Logins) Stage(owner contract.Owner, user string) {
 	defer l.mu.Unlock()
 	l.all = slices.DeleteFunc(l.all, func(r *ran) bool { return r.ID == SampleLogin })
 	owner.Lease = ""
-	l.add(SampleLogin, owner, contract.LoginRequest{Target: "mock", User: user})
+	l.add(SampleLogin, owner, contract.LoginRequest{Target: "mock", User: user, Suite: SampleSuite})
 }
 
 func (l *Logins) add(id string, owner contract.Owner, request contract.LoginRequest) *ran {
 	r := &ran{owner: owner, over: make(chan struct{}), Login: contract.Login{
 		ID: id, State: contract.LoginRunning, Target: request.Target, Issuer: "http://localhost:9", ClientID: "sample", Mode: cmp.Or(request.Mode, contract.DriveHeadless),
-		Scenario: contract.ScenarioSignIn, ACR: "AAL3_ANY", AAL: 3, User: request.User, Holder: owner.Name, DrivenBy: "bridge", StartedAt: time.Now(),
+		Scenario: contract.ScenarioSignIn, Suite: request.Suite, ACR: "AAL3_ANY", AAL: 3, User: request.User, Holder: owner.Name, DrivenBy: "bridge", StartedAt: time.Now(),
 	}}
 	l.all = append(l.all, r)
 	l.step(r, "preflight")
@@ -87,7 +92,16 @@ func (l *Logins) step(r *ran, name string) {
 	r.Steps = append(slices.Clone(r.Steps), contract.LoginStep{Name: name, State: contract.StepPass, Got: Judged + l.Careless, At: time.Now()})
 	now := r.Login
 	now.Steps, now.Open = now.Steps[len(now.Steps)-1:], ""
-	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID + ": " + name, Login: &now})
+	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID + ": " + name, Login: &now, Owner: &r.owner})
+}
+
+// Grant gives a run SampleLease.
+func (l *Logins) Grant(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.find(id)
+	r.Lease = SampleLease
+	l.step(r, "lease")
 }
 
 // Open has a run wait for a browser.
@@ -98,7 +112,7 @@ func (l *Logins) Open(id string) {
 	r.Open = Opens
 	now := r.Login
 	now.Steps, now.Open = nil, ""
-	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID, Login: &now})
+	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID, Login: &now, Owner: &r.owner})
 }
 
 // Finish ends a run.
@@ -119,7 +133,7 @@ func (l *Logins) finish(r *ran, state contract.LoginState) {
 	}
 	now := r.Login
 	now.Steps, now.Open = nil, ""
-	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID + " is " + string(state), Login: &now})
+	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID + " is " + string(state), Login: &now, Owner: &r.owner})
 	close(r.over)
 }
 
@@ -209,4 +223,38 @@ func (l *Logins) Report(_ context.Context, id string, form contract.LoginReportF
 	l.calls = append(l.calls, "report "+id)
 	kinds := map[contract.LoginReportForm]string{contract.LoginReportJSON: "application/json", contract.LoginReportJUnit: "application/xml", contract.LoginReportHTML: "text/html; charset=utf-8"}
 	return []byte(string(form) + " of " + id), kinds[form], nil
+}
+
+// Check refuses for what does not go together whoever asks for AAL9, and all
+// else that asks for no target.
+func (l *Logins) Check(request contract.LoginRequest) error {
+	switch {
+	case request.ACR == "AAL9":
+		return &failure.Error{Code: failure.LoginMismatch, Field: "body.acr", Detail: "no authenticator reaches it"}
+	case request.Target == "nowhere":
+		return &failure.Error{Code: failure.LoginTarget, Field: "body.target"}
+	}
+	return nil
+}
+
+// SuiteReport is a text of that form, which names the runs.
+func (l *Logins) SuiteReport(_ context.Context, by contract.Owner, suite string, form contract.LoginReportForm) (write func(context.Context, io.Writer) error, mediaType string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := string(form) + " of"
+	for _, r := range l.all {
+		if r.Suite == suite && by.Owns(r.owner) {
+			text += " " + r.ID
+		}
+	}
+	if text == string(form)+" of" {
+		return nil, "", &failure.Error{Code: failure.LoginUnknown, Field: "query.suite"}
+	}
+	kinds := map[contract.LoginReportForm]string{contract.LoginReportJSON: "application/json", contract.LoginReportJUnit: "application/xml", contract.LoginReportHTML: "text/html; charset=utf-8"}
+	return func(_ context.Context, w io.Writer) error {
+		if _, err := io.WriteString(w, text); err != nil || l.BreakOff == nil {
+			return err
+		}
+		return l.BreakOff
+	}, kinds[form], nil
 }
