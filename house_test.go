@@ -81,6 +81,7 @@ var arrows = []struct {
 	{"agent/cis2", nil},
 	{"agent/login", []string{"agent/contract", "agent/failure", "agent/store", "agent/cis2", "agent/lease", "agent/report"}},
 	{"agent/report", nil},
+	{"agent/rpcheck", []string{"agent/contract", "agent/failure", "agent/cis2", "agent/report"}},
 	{"agent/mockcis2", []string{"agent/cis2"}},
 	{"agent/web", nil},
 	{"agent/client", []string{"agent/contract", "platform"}},
@@ -94,7 +95,7 @@ var arrows = []struct {
 // composition is what may import everything: the daemon, and in files of their
 // own the mock, which also runs alone, and login runs, which take most of the
 // others together.
-var composition = []string{"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_mockapi.go", "cmd/authbridge/wire_login.go"}
+var composition = []string{"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_mockapi.go", "cmd/authbridge/wire_login.go", "cmd/authbridge/wire_check.go"}
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	t.Parallel()

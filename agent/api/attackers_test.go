@@ -37,6 +37,7 @@ func rows() map[string]row {
 		"GET /v1/ceremonies/{id}":                  {contract.RightRead, "/v1/ceremonies/" + apitest.SampleCeremony, "", 200, ""},
 		"DELETE /v1/ceremonies/{id}":               {contract.RightLease, "/v1/ceremonies/" + apitest.SampleCeremony, "", 200, ""},
 		"POST /v1/ceremonies/{id}/pin":             {contract.RightLease, "/v1/ceremonies/" + apitest.SampleCeremony + "/pin", `{"pin":"123456"}`, 204, ""},
+		"POST /v1/checks/relying-party":            {contract.RightLease, "/v1/checks/relying-party", `{"client":"` + apitest.SampleClient + `"}`, 200, ""},
 		"GET /v1/events":                           {contract.RightRead, "/v1/events", "", 200, ""},
 		"GET /v1/leases":                           {contract.RightRead, "/v1/leases", "", 200, ""},
 		"POST /v1/leases":                          {contract.RightLease, "/v1/leases", `{"aal":3,"target":"mock"}`, 201, ""},
@@ -280,8 +281,8 @@ func TestEveryAttackerIsRefusedOnEveryRoute(t *testing.T) {
 	if reads := s.Source.Rereads(); len(reads) != 0 {
 		t.Errorf("attackers caused reads: %v", reads)
 	}
-	if calls := slices.Concat(s.Leases.Calls(), s.Ceremonies.Calls(), s.Logins.Calls(), s.Mock.Calls()); len(calls) != 0 {
-		t.Errorf("attackers had leases, ceremonies, logins or the mock: %v", calls)
+	if calls := slices.Concat(s.Leases.Calls(), s.Ceremonies.Calls(), s.Logins.Calls(), s.Mock.Calls(), s.Parties.Calls()); len(calls) != 0 {
+		t.Errorf("attackers had leases, ceremonies, logins, the mock or checks: %v", calls)
 	}
 	if after := len(s.Store.Tokens()); after != before {
 		t.Errorf("attackers made or ended tokens: %d before, %d after", before, after)

@@ -106,6 +106,13 @@ type Ceremonies interface {
 	Unblock(ctx context.Context, authenticator string) error
 }
 
+// RelyingParties checks running applications against their registration; package
+// rpcheck has it. Its errors are failure.Error.
+type RelyingParties interface {
+	// Check calls the addresses of a registration, for up to a minute.
+	Check(ctx context.Context, request contract.RelyingPartyRequest) (contract.RelyingParty, error)
+}
+
 // Logins runs whole logins; package login has it. Its errors are failure.Error.
 // What it returns is whole: the API hides from others what is for who asked.
 type Logins interface {

@@ -39,7 +39,7 @@ const (
 )
 
 // Config is what a Server needs. Inventory, Judge, Tokens, Leases, Ceremonies,
-// Logins and Log are required.
+// Logins, RelyingParties and Log are required.
 type Config struct {
 	Inventory Inventory
 	// Judge answers a question from a snapshot. It does no I/O.
@@ -50,6 +50,8 @@ type Config struct {
 	Ceremonies Ceremonies
 	// Logins are whole logins, and what came of them.
 	Logins Logins
+	// RelyingParties are applications, and what is wrong with them.
+	RelyingParties RelyingParties
 	// Virtual is nil where virtual authenticators are off.
 	Virtual Virtual
 	// Mock is nil where it is off.
@@ -88,8 +90,8 @@ type Server struct {
 
 // New makes the server and its routes.
 func New(config Config) (*Server, error) {
-	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Leases == nil || config.Ceremonies == nil || config.Logins == nil || config.Log == nil {
-		return nil, errors.New("api: Inventory, Judge, Tokens, Leases, Ceremonies, Logins and Log are required")
+	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Leases == nil || config.Ceremonies == nil || config.Logins == nil || config.RelyingParties == nil || config.Log == nil {
+		return nil, errors.New("api: Inventory, Judge, Tokens, Leases, Ceremonies, Logins, RelyingParties and Log are required")
 	}
 	if len(config.Targets) == 0 {
 		config.Targets = []string{"mock", "int", "dep", "prod"}

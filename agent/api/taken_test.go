@@ -58,6 +58,10 @@ type running = Logins
 
 type runsNothing struct{ running }
 
+type checking = RelyingParties
+
+type checksNothing struct{ checking }
+
 type allRights struct{ TokenStore }
 
 func (allRights) Token([]byte) (contract.Token, bool) {
@@ -72,7 +76,7 @@ func TestTheBufferOfABodyIsWipedWithItsRequest(t *testing.T) {
 	}
 	s, err := New(Config{
 		Inventory: i, Judge: func(contract.Question, *contract.Snapshot) contract.Verdict { return contract.Verdict{} },
-		Tokens: allRights{}, Leases: lendsNothing{}, Ceremonies: playsNothing{}, Logins: runsNothing{}, Log: logrus.NewEntry(logrus.New()),
+		Tokens: allRights{}, Leases: lendsNothing{}, Ceremonies: playsNothing{}, Logins: runsNothing{}, RelyingParties: checksNothing{}, Log: logrus.NewEntry(logrus.New()),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ func Subjects() []Subject {
 		{"Readiness", readinessEntries()},
 		{"Login runs", loginRunEntries()},
 		{"After a login", loginEntries()},
+		{"Relying parties", relyingPartyEntries()},
 		{"Starting and finding the daemon", startEntries()},
 		{"Leases", leaseEntries()},
 		{"Ceremonies", ceremonyEntries()},

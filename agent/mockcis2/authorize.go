@@ -32,6 +32,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.sorry(w, r, http.StatusBadRequest, "No application is registered under this client_id.")
 		return
 	}
+	s.sawAsked(client, values)
 	if !slices.Contains(client.Redirects, values.Get("redirect_uri")) {
 		s.sorry(w, r, http.StatusBadRequest, "The application is not registered with this redirect_uri. It is compared octet by octet.")
 		return

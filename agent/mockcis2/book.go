@@ -3,6 +3,8 @@ package mockcis2
 import (
 	"sync"
 	"time"
+
+	"authbridge/agent/cis2"
 )
 
 // book is the one owner of what changes. Nothing is done under its mutex but
@@ -23,6 +25,7 @@ type book struct {
 	steps      map[string]uint64 // the last TOTP step that a user has used
 	lent       map[string][]*lentApp
 	tries      shelf[*tries]
+	usage      map[string]cis2.Usage // by client
 
 	lasting map[string][]Fault // by client and empty state
 	faults  shelf[[]Fault]     // by client and state
@@ -54,7 +57,7 @@ func newBook() *book {
 		logins: newShelf[*login](mostLogins), references: newShelf[string](mostLogins), sessions: newShelf[*session](mostSessions),
 		codes: newShelf[*grant](mostCodes), tokens: newShelf[*access](mostTokens), assertions: newShelf[struct{}](mostAssertions),
 		enrolments: newShelf[*enrolment](mostLogins), steps: make(map[string]uint64), lent: make(map[string][]*lentApp), tries: newShelf[*tries](mostTries),
-		lasting: make(map[string][]Fault), faults: newShelf[[]Fault](mostFaultings),
+		usage: make(map[string]cis2.Usage), lasting: make(map[string][]Fault), faults: newShelf[[]Fault](mostFaultings),
 	}
 }
 

@@ -21,8 +21,9 @@ import (
 // made when it is first needed, unless it was given: that takes longer than a
 // daemon may take to start.
 type keyring struct {
-	mu   sync.Mutex // guards keys
-	keys []jose.JSONWebKey
+	mu    sync.Mutex // guards the rest
+	keys  []jose.JSONWebKey
+	trial *jose.JSONWebKey // the last one of signAnew
 }
 
 // mostKeys bounds how many are published.
@@ -89,6 +90,11 @@ func (k *keyring) rotate() error {
 
 func (k *keyring) published() (set jose.JSONWebKeySet, err error) {
 	keys, err := k.all()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.trial != nil {
+		keys = append(keys, *k.trial)
+	}
 	for _, key := range keys {
 		set.Keys = append(set.Keys, key.Public())
 	}
@@ -101,7 +107,23 @@ func (k *keyring) sign(claims map[string]any, typ string, algorithm jose.Signatu
 	if err != nil {
 		return "", err
 	}
-	key := keys[0]
+	return signWith(keys[0], claims, typ, algorithm)
+}
+
+// signAnew signs with a key that nobody has seen, and publishes it: whoever
+// verifies the token has to fetch the keys again. All else is signed as before.
+func (k *keyring) signAnew(claims map[string]any, typ string, algorithm jose.SignatureAlgorithm) (string, error) {
+	key, err := newKey()
+	if err != nil {
+		return "", err
+	}
+	k.mu.Lock()
+	k.trial = &key
+	k.mu.Unlock()
+	return signWith(key, claims, typ, algorithm)
+}
+
+func signWith(key jose.JSONWebKey, claims map[string]any, typ string, algorithm jose.SignatureAlgorithm) (string, error) {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID}},
 		(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))

@@ -33,12 +33,15 @@ const (
 	mostBrought = 8
 )
 
-// Faults of logout tokens only, for [Server.LogoutToken].
+// What is wrong with logout tokens only, for [Server.LogoutToken], or, with the
+// last two, unusual and right.
 const (
 	LogoutNonce   = "logout-nonce"
 	LogoutNoSID   = "logout-no-sid"
 	LogoutNoEvent = "logout-no-event"
 	LogoutOld     = "logout-old" // issued an hour ago, and not expired
+	LogoutAudList = "logout-aud-list"
+	LogoutNewKey  = "logout-new-key" // signed by a key that is published beside the others from now on
 	WrongIssuer   = "wrong-iss"
 )
 
@@ -51,7 +54,7 @@ type Delivery struct {
 	Error    string        `json:"error,omitempty"`
 }
 
-// LogoutToken makes and signs a logout token; faults name what is wrong with it.
+// LogoutToken makes and signs a logout token; wrong names what is with it.
 func (s *Server) LogoutToken(client, user, sid string, wrong ...string) (string, error) {
 	now := s.config.Now()
 	claims := map[string]any{
@@ -69,6 +72,8 @@ func (s *Server) LogoutToken(client, user, sid string, wrong ...string) (string,
 			claims["aud"] = wrongAudience
 		case WrongSubject:
 			claims["sub"] = wrongUser
+		case LogoutAudList:
+			claims["aud"] = []string{client}
 		case LogoutNonce:
 			claims["nonce"] = newID()
 		case LogoutNoSID:
@@ -79,12 +84,16 @@ func (s *Server) LogoutToken(client, user, sid string, wrong ...string) (string,
 			shift(claims, -time.Hour, "iat")
 		case Expired:
 			shift(claims, -time.Hour, "iat", "exp")
-		case BadSignature:
+		case BadSignature, LogoutNewKey:
 		default:
 			return "", fmt.Errorf("a logout token has no fault %s", name)
 		}
 	}
-	token, err := s.keys.sign(claims, logoutTokenType, jose.RS256)
+	sign := s.keys.sign
+	if slices.Contains(wrong, LogoutNewKey) {
+		sign = s.keys.signAnew
+	}
+	token, err := sign(claims, logoutTokenType, jose.RS256)
 	if err == nil && slices.Contains(wrong, BadSignature) {
 		token = spoil(token)
 	}

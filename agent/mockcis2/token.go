@@ -55,6 +55,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	var client *Client
 	if refused == nil {
 		client, refused = s.authenticate(r.Context(), proof)
+		s.sawAuthenticated(proof, refused == nil)
 	}
 	var request tokenRequest
 	if refused == nil {

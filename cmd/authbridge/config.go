@@ -197,6 +197,8 @@ var configKeys = []string{
 	"mock.listen", "mock.client.id", "mock.client.name", "mock.client.redirects", "mock.client.after_logout", "mock.client.back_channel_logout",
 	"mock.client.pattern", "mock.client.secret", "mock.client.jwks_uri", "mock.client.signing_algorithm", "mock.client.signed_userinfo",
 	"mock.client.scopes", "mock.client.basic", "mock.client.levels_as_numbers", "mock.client.faults",
+	"registration.target", "registration.id", "registration.name", "registration.redirects", "registration.after_logout", "registration.back_channel_logout",
+	"registration.pattern", "registration.jwks_uri", "registration.signing_algorithm", "registration.signed_userinfo", "registration.scopes", "registration.native",
 }
 
 // nearestKey is the remedy for a key that does not exist.

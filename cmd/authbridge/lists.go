@@ -16,6 +16,7 @@ type Lists struct {
 	Signing        []SigningCertificate `json:"signing"`
 	PINs           []BoundPIN           `json:"pin"`
 	Users          []User               `json:"user"`
+	Registrations  []Registration       `json:"registration"`
 }
 
 // RelyingParty is one that WebAuthn may be used for (DESIGN rule 9).
@@ -60,7 +61,8 @@ type rawLists struct {
 		File          any `toml:"file"`
 		Credential    any `toml:"credential"`
 	} `toml:"pin"`
-	User []rawUser `toml:"user"`
+	User         []rawUser         `toml:"user"`
+	Registration []rawRegistration `toml:"registration"`
 }
 
 // taker takes values out of arrays of tables, and keeps what is wrong with their
@@ -122,6 +124,8 @@ func (l *Lists) take(raw rawLists) []Finding {
 	}
 	var bad []Finding
 	l.Users, bad = takeUsers(raw.User)
+	t.bad = append(t.bad, bad...)
+	l.Registrations, bad = takeRegistrations(raw.Registration)
 	return append(t.bad, bad...)
 }
 
@@ -176,5 +180,6 @@ func (l Lists) findings() (bad []Finding) {
 			add(key, i, "credential", fmt.Sprintf("credential is %q", p.Credential), "write its name alone")
 		}
 	}
-	return append(bad, userFindings(l.Users)...)
+	bad = append(bad, userFindings(l.Users)...)
+	return append(bad, registrationFindings(l.Registrations)...)
 }

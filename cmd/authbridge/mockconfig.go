@@ -21,20 +21,11 @@ type MockConfig struct {
 
 // MockClient is an application that sends users to the mock.
 type MockClient struct {
-	ID                string   `json:"id"`
-	Name              string   `json:"name,omitempty"`
-	Redirects         []string `json:"redirects"`
-	AfterLogout       []string `json:"after_logout,omitempty"`
-	BackChannelLogout string   `json:"back_channel_logout,omitempty"`
-	Pattern           string   `json:"pattern"`
-	Secret            string   `json:"-"`
-	JWKSURI           string   `json:"jwks_uri,omitempty"`
-	SigningAlgorithm  string   `json:"signing_algorithm,omitempty"`
-	SignedUserinfo    string   `json:"signed_userinfo,omitempty"`
-	Scopes            []string `json:"scopes,omitempty"`
-	Basic             bool     `json:"basic,omitempty"`
-	LevelsAsNumbers   bool     `json:"levels_as_numbers,omitempty"`
-	Faults            []string `json:"faults,omitempty"`
+	Registered
+	Secret          string   `json:"-"`
+	Basic           bool     `json:"basic,omitempty"`
+	LevelsAsNumbers bool     `json:"levels_as_numbers,omitempty"`
+	Faults          []string `json:"faults,omitempty"`
 }
 
 // User is one identity, per environment, and the authenticators bound to it.
@@ -57,20 +48,11 @@ const usualAAL = 3
 type rawMock struct {
 	Listen any `toml:"listen"`
 	Client []struct {
-		ID                any `toml:"id"`
-		Name              any `toml:"name"`
-		Redirects         any `toml:"redirects"`
-		AfterLogout       any `toml:"after_logout"`
-		BackChannelLogout any `toml:"back_channel_logout"`
-		Pattern           any `toml:"pattern"`
-		Secret            any `toml:"secret"`
-		JWKSURI           any `toml:"jwks_uri"`
-		SigningAlgorithm  any `toml:"signing_algorithm"`
-		SignedUserinfo    any `toml:"signed_userinfo"`
-		Scopes            any `toml:"scopes"`
-		Basic             any `toml:"basic"`
-		LevelsAsNumbers   any `toml:"levels_as_numbers"`
-		Faults            any `toml:"faults"`
+		rawRegistered
+		Secret          any `toml:"secret"`
+		Basic           any `toml:"basic"`
+		LevelsAsNumbers any `toml:"levels_as_numbers"`
+		Faults          any `toml:"faults"`
 	} `toml:"client"`
 }
 
@@ -95,11 +77,7 @@ func (m *MockConfig) takeClients(raw rawMock) []Finding {
 	for i, r := range raw.Client {
 		const key = clientTable
 		c := MockClient{
-			ID: t.text(key, i, "id", r.ID), Name: t.text(key, i, "name", r.Name), Redirects: t.texts(key, i, "redirects", r.Redirects),
-			AfterLogout: t.texts(key, i, "after_logout", r.AfterLogout), BackChannelLogout: t.text(key, i, "back_channel_logout", r.BackChannelLogout),
-			Pattern: t.text(key, i, "pattern", r.Pattern), JWKSURI: t.text(key, i, "jwks_uri", r.JWKSURI),
-			SigningAlgorithm: t.text(key, i, "signing_algorithm", r.SigningAlgorithm), SignedUserinfo: t.text(key, i, "signed_userinfo", r.SignedUserinfo),
-			Scopes: t.texts(key, i, "scopes", r.Scopes), Basic: t.toggle(key, i, "basic", r.Basic),
+			Registered: t.registered(key, i, r.rawRegistered), Basic: t.toggle(key, i, "basic", r.Basic),
 			LevelsAsNumbers: t.toggle(key, i, "levels_as_numbers", r.LevelsAsNumbers), Faults: t.texts(key, i, "faults", r.Faults),
 		}
 		var isText bool

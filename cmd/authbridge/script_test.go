@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 // itself: it ends the story.) stdout-of NAME PATTERN looks at what one of them has
 // written, mock-of-daemon finds the mock that the daemon runs, elsewhere FILE has an
 // application sign in at it, and example-suite FILE writes the scenario file of
-// docs/logins.md.
+// docs/logins.md. free-port NAME is a port that is free, and relying-party [FLAG…]
+// starts the demo application.
 func TestStories(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -78,6 +79,8 @@ func TestStories(t *testing.T) {
 			"mock-of-daemon": mockOfDaemon,
 			"example-suite":  writeExampleSuite,
 			"elsewhere":      signInElsewhere,
+			"relying-party":  startParty,
+			"free-port":      freePort,
 		},
 	})
 }
@@ -169,6 +172,24 @@ func startMock(ts *testscript.TestScript, _ bool, args []string) {
 	setMockPort(ts, start(ts, "mock", append(flags, args...)))
 }
 
+// startParty builds the demo application and starts it.
+func startParty(ts *testscript.TestScript, _ bool, args []string) {
+	const name = "relying-party"
+	build := exec.Command("go", "build", "-o", ts.MkAbs(name), "authbridge/examples/relying-party")
+	if out, err := build.CombinedOutput(); err != nil {
+		ts.Fatalf("go build: %v\n%s", err, out)
+	}
+	start(ts, name, args)
+}
+
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	ts.Check(l.Close())
+	ts.Setenv(args[0], port)
+}
+
 func setMockPort(ts *testscript.TestScript, address string) {
 	u, err := url.Parse(address)
 	ts.Check(err)
@@ -184,8 +205,11 @@ func mockOfDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 // start starts the program and waits until it listens.
 func start(ts *testscript.TestScript, name string, args []string) (address string) {
 	listen := make(chan string, 1)
-	path, err := exec.LookPath("authbridge")
-	ts.Check(err)
+	path := ts.MkAbs(name)
+	if _, err := os.Stat(path); err != nil { // it is no program of its own
+		path, err = exec.LookPath("authbridge")
+		ts.Check(err)
+	}
 	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
 	cmd.Dir = ts.Getenv("WORK")

@@ -144,7 +144,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		return err
 	}
 	config := api.Config{
-		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs,
+		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs, RelyingParties: checker(s, mock),
 		Identify: identify, Targets: targets, Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {

@@ -225,12 +225,8 @@ func demoClient() mockcis2.Client {
 
 func (c MockClient) client() mockcis2.Client {
 	return mockcis2.Client{
-		Registration: cis2.Registration{
-			Environment: cis2.Mock, ClientID: c.ID, Name: c.Name, Redirects: c.Redirects, AfterLogout: c.AfterLogout,
-			BackChannelLogout: c.BackChannelLogout, Pattern: cis2.Pattern(c.Pattern), SigningAlgorithm: c.SigningAlgorithm,
-			JWKSURI: c.JWKSURI, SignedUserinfo: c.SignedUserinfo, Scopes: c.Scopes,
-		},
-		Secret: c.Secret, Basic: c.Basic, LevelsAsNumbers: c.LevelsAsNumbers,
+		Registration: c.registration(cis2.Mock),
+		Secret:       c.Secret, Basic: c.Basic, LevelsAsNumbers: c.LevelsAsNumbers,
 	}
 }
 

@@ -36,7 +36,7 @@ func startWard(t *testing.T) *ward {
 	t.Cleanup(endpoint.Close)
 	w.running = runDaemon(t, filepath.Join(t.TempDir(), "state"), func(s *settings) {
 		s.Mock.Clients = []MockClient{{
-			ID: wardID, Redirects: []string{wardCallback}, BackChannelLogout: endpoint.URL + "/logout", Pattern: "client_secret_post", Secret: "s3cret",
+			Registered: Registered{ID: wardID, Redirects: []string{wardCallback}, BackChannelLogout: endpoint.URL + "/logout", Pattern: "client_secret_post"}, Secret: "s3cret",
 		}}
 	})
 	t.Cleanup(w.stop)

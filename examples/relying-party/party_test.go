@@ -24,7 +24,9 @@ import (
 	"go.uber.org/goleak"
 
 	"authbridge/agent/cis2"
+	"authbridge/agent/contract"
 	"authbridge/agent/mockcis2"
+	"authbridge/agent/rpcheck"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -314,5 +316,31 @@ func TestACallbackThatNobodyAskedForIsRefused(t *testing.T) {
 	w := newWorld(t)
 	if status, _ := w.do(http.MethodGet, w.base+"/callback?code=1&state=", nil, ""); status != http.StatusForbidden {
 		t.Errorf("status %d", status)
+	}
+}
+
+// TestItPassesEveryCheckOfARelyingParty: it is what people copy.
+func TestItPassesEveryCheckOfARelyingParty(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.signIn()
+	done, err := rpcheck.New(rpcheck.Config{Parties: []rpcheck.Party{{
+		Registration: cis2.Registration{
+			Environment: cis2.Mock, ClientID: clientID, Pattern: cis2.ClientSecret, Redirects: []string{w.base + "/callback"},
+			AfterLogout: []string{w.base + "/"}, BackChannelLogout: w.base + "/back-channel-logout",
+		},
+		Issuer: w.mock.Issuer(), Tokens: w.mock, Usage: w.mock.Usage,
+	}}}).Check(context.Background(), contract.RelyingPartyRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range done.Checks {
+		if c.State != contract.Pass && c.Name != "discovery-cache" {
+			t.Errorf("%+v", c)
+		}
+	}
+	// What was checked has ended nobody's session.
+	if _, text := w.do(http.MethodGet, w.base+"/", nil, ""); !strings.Contains(string(text), "Signed in") {
+		t.Errorf("the check ends sessions: %s", text)
 	}
 }

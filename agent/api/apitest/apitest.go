@@ -49,11 +49,12 @@ type Server struct {
 	API        *api.Server
 	Inventory  *inventory.Inventory
 	Store      *store.Store
-	Devices    *Devices    // the scripted virtual devices
-	Leases     *Leases     // the scripted leases
-	Ceremonies *Ceremonies // and ceremonies
-	Logins     *Logins     // and login runs
-	Mock       *Mock       // the scripted mock of CIS2
+	Devices    *Devices        // the scripted virtual devices
+	Leases     *Leases         // the scripted leases
+	Ceremonies *Ceremonies     // and ceremonies
+	Logins     *Logins         // and login runs
+	Mock       *Mock           // the scripted mock of CIS2
+	Parties    *RelyingParties // and checks of applications
 	Source     *Source
 
 	stop func() error
@@ -114,8 +115,9 @@ func (s *Server) start(t testing.TB, options Options) {
 	s.Ceremonies = &Ceremonies{leases: s.Leases, tell: s.Inventory.Tell, cleared: make(map[string]bool)}
 	s.Logins = &Logins{tell: s.Inventory.Tell}
 	s.Mock = &Mock{}
+	s.Parties = &RelyingParties{}
 	config := api.Config{
-		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins,
+		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins, RelyingParties: s.Parties,
 		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Identify: options.Identify,
 		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
 	}
