@@ -41,7 +41,11 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	sent   []string // secrets of the question, which an answer may repeat, each before what hides it
 }
+
+// secretFields are those of a form that no step may show.
+var secretFields = []string{"code", "code_verifier", "client_secret", "client_assertion", "id_token_hint"}
 
 // get asks for a resource; what names it for a person.
 func (w *web) get(ctx context.Context, what, address string, header ...string) (answer, error) {
@@ -55,7 +59,13 @@ const (
 
 // post sends a form.
 func (w *web) post(ctx context.Context, what, address string, form url.Values) (answer, error) {
-	return w.call(ctx, what, http.MethodPost, address, strings.NewReader(form.Encode()), "Content-Type", typeForm)
+	a, err := w.call(ctx, what, http.MethodPost, address, strings.NewReader(form.Encode()), "Content-Type", typeForm)
+	for _, field := range secretFields {
+		if secret := form.Get(field); secret != "" {
+			a.sent = append(a.sent, secret, "***", url.QueryEscape(secret), "***")
+		}
+	}
+	return a, err
 }
 
 func (w *web) call(ctx context.Context, what, method, address string, body io.Reader, header ...string) (answer, error) {
@@ -135,7 +145,8 @@ func (a *answer) refusal() *refusal {
 	if json.Unmarshal(a.body, &r) != nil || r.Code == "" {
 		return nil
 	}
-	return &r
+	hide := strings.NewReplacer(a.sent...)
+	return &refusal{hide.Replace(r.Code), hide.Replace(r.Description)}
 }
 
 // refusal is what a service refuses with.

@@ -87,6 +87,7 @@ var desk = sync.OnceValue(func() (w workshop) {
 // world is a daemon without its API: a mock, virtual devices and all between.
 type world struct {
 	t       testing.TB
+	dir     string // of the state
 	mock    *mockcis2.Server
 	devices *virtual.Devices
 	inv     *inventory.Inventory
@@ -136,6 +137,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	}
 	w := &world{t: t}
 	dir := t.TempDir()
+	w.dir = dir
 	if err := os.CopyFS(dir, os.DirFS(shop.dir)); err != nil {
 		t.Fatal(err)
 	}
