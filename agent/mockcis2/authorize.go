@@ -29,12 +29,12 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	client, ok := s.book.client(values.Get("client_id"))
 	if _, doubled := twice(values, []string{"client_id", "redirect_uri"}); !ok || doubled {
-		s.sorry(w, r, http.StatusBadRequest, "No application is registered under this client_id.")
+		s.sorry(w, r, http.StatusBadRequest, "No application is registered under this client_id. Register it as [[mock.client]] in the configuration, or correct the request.")
 		return
 	}
 	s.sawAsked(client, values)
 	if !slices.Contains(client.Redirects, values.Get("redirect_uri")) {
-		s.sorry(w, r, http.StatusBadRequest, "The application is not registered with this redirect_uri. It is compared octet by octet.")
+		s.sorry(w, r, http.StatusBadRequest, "The application is not registered with this redirect_uri, which is compared octet by octet. Add it to its redirects in the configuration, or correct the request.")
 		return
 	}
 	request, refused := parseAuthorize(values, client, s.config.ACRs)

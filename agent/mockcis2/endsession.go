@@ -27,7 +27,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 	if after != "" {
 		client, ok := s.book.client(id)
 		if !ok || !slices.Contains(client.AfterLogout, after) {
-			s.sorry(w, r, http.StatusBadRequest, "The application is not registered with this post_logout_redirect_uri.")
+			s.sorry(w, r, http.StatusBadRequest, "The application is not registered with this post_logout_redirect_uri. Add it to its after_logout in the configuration, or correct the request.")
 			return
 		}
 		if state := values.Get("state"); state != "" && printable(state) && len(state) <= mostState {
@@ -88,7 +88,7 @@ func (s *Server) askSignOut(w http.ResponseWriter, _ *http.Request, cookie strin
 		return
 	}
 	s.showPage(w, http.StatusOK, view{heading: "Sign out?", body: nodes{
-		el("p", text("An application asks to sign you out of all applications.")),
+		el("p", text("An application asks to sign you out of all applications. To stay signed in, close this page.")),
 		asForm("/signout", signOutToken(cookie), actions(button("signout", "Sign out"))),
 	}})
 }

@@ -61,7 +61,9 @@ func (s *Server) sorry(w http.ResponseWriter, r *http.Request, status int, sente
 		writeJSON(w, status, refuse(code, sentence))
 		return
 	}
-	s.showPage(w, status, view{stage: "sorry", heading: "This did not work", body: nodes{el("p", text(sentence))}})
+	s.showPage(w, status, view{stage: "sorry", heading: "This did not work", body: nodes{
+		el("p", text(sentence)), el("p", el("a", attr("href", "/"), text("Start page of the mock"))),
+	}})
 }
 
 // problem is what was wrong with the last answer, where a screen reader says it
@@ -97,19 +99,15 @@ func field(name, label, hint string, more ...node) node {
 	return append(n, el("input", input...))
 }
 
-// choice is one of a group of radio buttons.
-func choice(name, value, label, hint string, chosen bool) node {
+// choice is one of a group of radio buttons. Its hint is beside it; with the
+// class "choice long" below.
+func choice(class, name, value, label, hint string, chosen bool) node {
 	id := name + "-" + value
-	more := nodes{}
-	described := attribute{}
-	if hint != "" {
-		more = append(more, el("p", attr("class", "hint"), attr("id", id+"-hint"), text(hint)))
-		described = attr("aria-describedby", id+"-hint")
-	}
-	return el("div", attr("class", "choice"),
+	return el("div", attr("class", class),
 		el("input", attr("type", "radio"), attr("id", id), attr("name", name), attr("value", value), flag("required"),
-			when(chosen, flag("checked")), described),
-		el("label", attr("for", id), text(label)), more)
+			when(chosen, flag("checked")), attr("aria-describedby", id+"-hint")),
+		el("label", attr("for", id), text(label)),
+		el("p", attr("class", "hint"), attr("id", id+"-hint"), text(hint)))
 }
 
 func group(legend string, choices nodes) node {

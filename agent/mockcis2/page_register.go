@@ -11,7 +11,7 @@ import (
 func registerView(e Enrolment, all []cis2.Authenticator) view {
 	var choices nodes
 	for _, a := range all {
-		choices = append(choices, choice("authenticator", string(a), title(nameOf(a)), fmt.Sprintf("AAL%d", cis2.AALOf(a)), e.Authenticator == a))
+		choices = append(choices, choice("choice", "authenticator", string(a), title(nameOf(a)), fmt.Sprintf("AAL%d", cis2.AALOf(a)), e.Authenticator == a))
 	}
 	return view{stage: "register", heading: "Register a key or an app", body: nodes{
 		problem(e.Problem),
@@ -36,16 +36,17 @@ func enrolmentView(e Enrolment) view {
 		address := "otpauth://totp/" + url.PathEscape("CIS2 mock:"+e.User) + "?secret=" + e.Secret + "&issuer=" + url.PathEscape("CIS2 mock")
 		return view{stage: "enrol", heading: "Register an authenticator app", body: nodes{
 			problem(e.Problem),
-			el("p", text("Enter this key in the app, as one of time-based codes: "), el("code", attr("id", "secret"), text(e.Secret))),
+			who("Of user", e.User),
+			el("p", text("Enter this key in the app, as one of time-based codes:"), el("code", attr("class", "secret"), attr("id", "secret"), text(e.Secret))),
 			el("p", text("As an address: "), el("code", text(address))),
 			asForm(e.Action, e.CSRF,
 				field("code", "Code that the app shows", "6 digits", attr("inputmode", "numeric"), attr("autocomplete", "one-time-code"), flag("required")),
 				actions(el("button", attr("type", "submit"), text("Register")))),
 		}}
 	}
-	body := nodes{problem(e.Problem)}
+	body := nodes{who("Of user", e.User), problem(e.Problem)}
 	if e.Problem == "" {
-		body = append(body, ceremony(e.Action, e.CSRF, "register", "create", string(e.Options), "Register the "+nameOf(e.Authenticator)))
+		body = append(body, el("p", text(howTo(e.Authenticator))), ceremony(e.Action, e.CSRF, "register", "create", string(e.Options), "Register the "+nameOf(e.Authenticator)))
 	}
 	return view{stage: "enrol", heading: "Register a " + nameOf(e.Authenticator), body: append(body, again)}
 }

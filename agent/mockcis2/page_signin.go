@@ -50,11 +50,28 @@ func (s *Server) showStep(w http.ResponseWriter, r *http.Request, status int, st
 		v = view{
 			heading: "Back to " + step.Application,
 			head:    nodes{el("meta", attr("http-equiv", "refresh"), attr("content", "0;url="+step.Continue))},
-			body:    nodes{el("p", el("a", attr("id", "continue"), attr("href", step.Continue), text("Continue to "+step.Application)))},
+			body: nodes{
+				el("p", text("It goes on by itself, or by this link:")),
+				el("p", el("a", attr("id", "continue"), attr("href", step.Continue), text("Continue to "+step.Application))),
+			},
 		}
 	}
 	v.stage = step.Stage
 	s.showPage(w, status, v)
+}
+
+// who is whose page it is.
+func who(as, user string) node { return el("p", attr("class", "hint"), text(as+" "+user)) }
+
+// howTo is what to do with an authenticator that the browser asks.
+func howTo(a cis2.Authenticator) string {
+	switch a {
+	case cis2.SecurityKey:
+		return "Have the key ready: the browser asks for its PIN, and for a touch."
+	case cis2.Platform:
+		return "The browser asks for your finger, your face or a PIN."
+	}
+	return "The browser asks where the passkey is, and for your finger, your face or a PIN."
 }
 
 func cancel() node {
@@ -75,7 +92,7 @@ const mostListed = 50
 func chooseView(step Step) view {
 	var choices, known nodes
 	for _, a := range step.Authenticators {
-		choices = append(choices, choice("authenticator", string(a), title(nameOf(a)), fmt.Sprintf("AAL%d", cis2.AALOf(a)),
+		choices = append(choices, choice("choice", "authenticator", string(a), title(nameOf(a)), fmt.Sprintf("AAL%d", cis2.AALOf(a)),
 			step.Authenticator == a || len(step.Authenticators) == 1))
 	}
 	slices.SortFunc(step.users, func(a, b cis2.User) int { return strings.Compare(a.UUID, b.UUID) })
@@ -100,8 +117,9 @@ func smartcardView(step Step) view {
 		heading: "Use your smartcard",
 		head:    nodes{el("noscript", el("meta", attr("http-equiv", "refresh"), attr("content", "5;url="+step.Action)))},
 		body: nodes{
+			who("As user", step.User),
 			problem(step.Problem),
-			el("p", text("Have the card of user "+step.User+" sign for this reference. It is good once, for five minutes.")),
+			el("p", text("The card has to sign for this reference, which is good once, for five minutes. Who has the card's lease brings the signature, as a login run does.")),
 			el("output", attr("class", "reference"), attr("id", "reference"), text(step.Reference)),
 			el("p", attr("id", "waiting"), attr("role", "status"), attr("data-wait", step.Action+"/wait"), attr("data-page", step.Action),
 				text("Waiting for the card. This page goes on by itself.")),
@@ -112,7 +130,9 @@ func smartcardView(step Step) view {
 
 func webAuthnView(step Step) view {
 	return view{heading: "Use your " + nameOf(step.Authenticator), body: nodes{
+		who("As user", step.User),
 		problem(step.Problem),
+		el("p", text(howTo(step.Authenticator))),
 		ceremony(step.Action, step.CSRF, "webauthn", "get", string(step.Options), "Use the "+nameOf(step.Authenticator)),
 		asForm(step.Action, step.CSRF, actions(back(), cancel())),
 	}}
@@ -132,6 +152,7 @@ func ceremony(action, csrf, do, kind, options, label string) node {
 
 func totpView(step Step) view {
 	return view{heading: "Enter the code of your authenticator app", body: nodes{
+		who("As user", step.User),
 		problem(step.Problem),
 		asForm(step.Action, step.CSRF,
 			field("code", "Code", "6 digits", attr("inputmode", "numeric"), attr("autocomplete", "one-time-code"), flag("required"), attr("maxlength", "8")),
@@ -142,9 +163,10 @@ func totpView(step Step) view {
 func roleView(step Step) view {
 	var choices nodes
 	for i, role := range step.Roles {
-		choices = append(choices, choice("role", role.RoleID, roleName(role), role.Code+" at "+role.OrgCode, i == 0))
+		choices = append(choices, choice("choice long", "role", role.RoleID, roleName(role), role.Code+" at "+role.OrgCode, i == 0))
 	}
 	return view{heading: "Choose your role", body: nodes{
+		who("As user", step.User),
 		problem(step.Problem),
 		asForm(step.Action, step.CSRF, group("Role", choices), actions(button("role", "Continue"), cancel())),
 	}}

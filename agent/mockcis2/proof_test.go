@@ -259,6 +259,30 @@ func TestReferencesAreNotGuessed(t *testing.T) {
 	}
 }
 
+// TestAPageDoesNotWaitForWhatCannotCome goes back to the choice once the
+// reference has expired.
+func TestAPageDoesNotWaitForWhatCannotCome(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.browser()
+	s := b.waiting(aal3User)
+	r.clock.pass(5*time.Minute - time.Second)
+	if got := b.get(s.Action).step(t); got.Stage != "smartcard" {
+		t.Errorf("a second too early: %+v", got)
+	}
+	r.clock.pass(time.Second)
+	got := b.get(s.Action + "/wait").step(t)
+	if got.Stage != "choose" || !strings.Contains(got.Problem, "in time") || got.User != aal3User || got.Authenticator != "smartcard" {
+		t.Errorf("%+v", got)
+	}
+	again := b.choose(got, aal3User, "smartcard")
+	if again.Reference == s.Reference || again.Stage != "smartcard" {
+		t.Errorf("%+v", again)
+	}
+	b.prove(again.Reference, r.ca.card(t, aal3User))
+	b.finish(b.get(s.Action).step(t))
+}
+
 // TestThePageHearsOfTheProof holds the waiting: nobody asks again and again.
 func TestThePageHearsOfTheProof(t *testing.T) {
 	t.Parallel()

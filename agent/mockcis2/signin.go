@@ -18,6 +18,9 @@ func (s *Server) login(r *http.Request, now time.Time) (*login, bool) {
 	if !ok || !same(l.cookie, digest(s.cookies.read(r, s.cookies.login))) {
 		return nil, false
 	}
+	if l.stage == stageSmartcard && !now.Before(l.referenceMade.Add(referenceFor)) {
+		l.restart("No card has signed in time. Try again.")
+	}
 	return l, true
 }
 
