@@ -71,7 +71,7 @@ var arrows = []struct {
 	{"fido", nil},
 	{"agent/contract", nil},
 	{"agent/failure", []string{"agent/contract"}},
-	{"agent/health", []string{"agent/contract", "agent/failure"}},
+	{"agent/health", []string{"agent/contract", "agent/failure", "agent/cis2"}},
 	{"agent/assurance", []string{"agent/contract", "agent/failure", "agent/health", "agent/cis2"}},
 	{"agent/store", []string{"agent/contract", "agent/failure"}},
 	{"agent/inventory", []string{"agent/contract", "agent/failure", "agent/health", "agent/assurance", "agent/store", "pcsc", "fido"}},
@@ -84,6 +84,7 @@ var arrows = []struct {
 	{"agent/rpcheck", []string{"agent/contract", "agent/failure", "agent/cis2", "agent/report"}},
 	{"agent/mockcis2", []string{"agent/cis2"}},
 	{"agent/web", nil},
+	{"agent/target", []string{"agent/contract", "agent/cis2", "agent/health", "agent/inventory"}},
 	{"agent/client", []string{"agent/contract", "platform"}},
 	{"agent/api", []string{"agent"}},
 	{"platform", nil},
@@ -95,7 +96,10 @@ var arrows = []struct {
 // composition is what may import everything: the daemon, and in files of their
 // own the mock, which also runs alone, and login runs, which take most of the
 // others together.
-var composition = []string{"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_mockapi.go", "cmd/authbridge/wire_login.go", "cmd/authbridge/wire_check.go"}
+var composition = []string{
+	"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_mockapi.go", "cmd/authbridge/wire_login.go", "cmd/authbridge/wire_check.go",
+	"cmd/authbridge/wire_target.go",
+}
 
 func TestImportsFollowTheArrows(t *testing.T) {
 	t.Parallel()

@@ -18,8 +18,23 @@ const longestSecret = 128
 // write, 0400 or 0600. A systemd credential, which the administrator owns and
 // its service may read, will do too. The caller wipes what it gets.
 func ReadSecret(path string) ([]byte, error) {
+	text, err := ReadPrivate(path, longestSecret)
+	if err != nil {
+		return nil, err
+	}
+	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	if len(secret) == 0 || bytes.ContainsAny(secret, "\r\n") {
+		clear(text)
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not one line with a secret")}
+	}
+	return secret, nil
+}
+
+// ReadPrivate reads a file of at most so many octets that [ReadSecret] would
+// read, whatever is in it. The caller wipes what it gets.
+func ReadPrivate(path string, most int) ([]byte, error) {
 	refuse := func(why string) error { return &fs.PathError{Op: "read", Path: path, Err: errors.New(why)} }
-	info, err := lookAtSecret(path)
+	info, err := lookAtSecret(path, most)
 	if err != nil {
 		return nil, err
 	}
@@ -38,24 +53,23 @@ func ReadSecret(path string) ([]byte, error) {
 	if err := secretOnlyOurs(opened, isCredential(path)); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
-	text := make([]byte, longestSecret+1)
+	text := make([]byte, most+1)
 	n, err := io.ReadFull(f, text)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+	switch {
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
 		clear(text)
 		return nil, err
-	}
-	secret := bytes.TrimSuffix(bytes.TrimSuffix(text[:n], []byte("\n")), []byte("\r"))
-	if n > longestSecret || len(secret) == 0 || bytes.ContainsAny(secret, "\r\n") {
+	case n > most:
 		clear(text)
-		return nil, refuse("not one line with a secret")
+		return nil, refuse("too long for a secret")
 	}
-	return secret, nil
+	return text[:n], nil
 }
 
 // CheckSecret says why [ReadSecret] would not read a file, as far as that can be
 // told without reading it.
 func CheckSecret(path string) error {
-	info, err := lookAtSecret(path)
+	info, err := lookAtSecret(path, longestSecret)
 	if err != nil {
 		return err
 	}
@@ -65,14 +79,14 @@ func CheckSecret(path string) error {
 	return nil
 }
 
-func lookAtSecret(path string) (fs.FileInfo, error) {
+func lookAtSecret(path string, most int) (fs.FileInfo, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a file")}
-	case info.Size() > longestSecret:
+	case info.Size() > int64(most):
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("too long for a secret")}
 	}
 	return info, nil

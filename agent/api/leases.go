@@ -45,6 +45,7 @@ func (s *Server) takeLease(ctx context.Context, in *takeLeaseInput) (*takeLeaseO
 	if err != nil {
 		return nil, err
 	}
+	s.interested(in.Body.Target)
 	if in.Body.Hold == contract.HoldConnection {
 		return s.holdLease(ctx, release, in.Body)
 	}

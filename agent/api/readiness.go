@@ -31,6 +31,7 @@ func (s *Server) getReadiness(ctx context.Context, in *readinessInput) (*bytesOu
 	if err != nil {
 		return nil, err
 	}
+	s.interested(in.Target)
 	question := contract.Question{AAL: in.AAL, Target: in.Target, Kind: contract.Kind(in.Kind), User: in.User}
 	a, err := s.verdicts.answer(question, s.config.Inventory.View())
 	if err == nil && wait > 0 && a.outcome != contract.VerdictReady {
@@ -47,6 +48,14 @@ func (s *Server) getReadiness(ctx context.Context, in *readinessInput) (*bytesOu
 		out.Body = a.plain
 	}
 	return out, nil
+}
+
+// interested has a target looked at: what the answer rests on is from before, and
+// the next one, or one that is waited for, is of what is seen now.
+func (s *Server) interested(target string) {
+	if s.config.Lookout != nil {
+		s.config.Lookout.Ask(target)
+	}
 }
 
 // await returns once the answer is ready or the time is up; the caller then

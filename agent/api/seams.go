@@ -20,6 +20,13 @@ type Inventory interface {
 	Reread(id string) error
 }
 
+// Lookout looks at the targets of logins in the background; package target has
+// it.
+type Lookout interface {
+	// Ask says that somebody is interested in a target. It returns at once.
+	Ask(target string)
+}
+
 // TokenStore keeps tokens, as SHA-256 only. Token must not touch the disk.
 type TokenStore interface {
 	CreateToken(ctx context.Context, name string, rights []contract.Right, ttl time.Duration) (contract.NewToken, error)

@@ -52,6 +52,8 @@ type Config struct {
 	Logins Logins
 	// RelyingParties are applications, and what is wrong with them.
 	RelyingParties RelyingParties
+	// Lookout hears which targets are asked for; nil: nobody looks at them.
+	Lookout Lookout
 	// Virtual is nil where virtual authenticators are off.
 	Virtual Virtual
 	// Mock is nil where it is off.

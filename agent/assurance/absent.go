@@ -77,7 +77,7 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 			checks = append(checks, troubled(s, q.Target)...)
 		}
 	}
-	return t, checks
+	return t, append(checks, unreachable(s, q.Target)...)
 }
 
 // kinds are those that a question looks at. Without one asked for they are
@@ -120,8 +120,22 @@ func mayBring(source string, q contract.Question) bool {
 		return slices.Contains(kinds(q), contract.Smartcard)
 	case "fido":
 		return slices.Contains(kinds(q), contract.SecurityKey)
+	case "targets":
+		return false
 	}
 	return true
+}
+
+// unreachable are the checks of a target that fail: whoever plugs something in
+// is not to find out after that.
+func unreachable(s *contract.Snapshot, target string) []contract.Check {
+	var checks []contract.Check
+	for _, c := range s.Checks {
+		if c.Target == target && c.State == contract.Fail && slices.ContainsFunc(targetRules(), func(r Rule) bool { return string(r.Code) == c.Code }) {
+			checks = append(checks, c)
+		}
+	}
+	return checks
 }
 
 // troubled are the checks of readers whose card gives trouble.

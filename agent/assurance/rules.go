@@ -71,10 +71,20 @@ func rulesOf(kind contract.Kind) []Rule {
 			{Code: failure.ClockSkew, Machine: true, Where: AtReal, Clause: "RFC 6238, 6; NHS: security considerations"},
 		}
 	}
+	rules = append(rules, targetRules()...)
 	for i := range rules {
 		rules[i].Kind = kind
 	}
 	return rules
+}
+
+// targetRules are of the target: the same whatever one signs in with.
+func targetRules() []Rule {
+	return []Rule{
+		{Code: failure.NetIssuer, Machine: true, Where: AtReal, Required: true, Clause: "OpenID Connect Discovery 1.0, 4; NHS: allowing domains"},
+		{Code: failure.NetACR, Machine: true, Where: AtReal, Clause: "NHS: ACR values"},
+		{Code: failure.ClockSkew, Machine: true, Where: AtReal, Clause: "NHS: security considerations"},
+	}
 }
 
 func cardRules() []Rule {
@@ -97,9 +107,7 @@ func cardRules() []Rule {
 		{Code: failure.NHSEnvReg, Machine: true, Where: AtReal, Clause: "NHS: IA Registry Editor"},
 		{Code: failure.MWPIV, Machine: true, Where: AtReal, Clause: "NHS: Credential Management"},
 		{Code: failure.MWOberthur, Machine: true, Where: AtReal, Clause: "NHS: Smartcard Connect"},
-		{Code: failure.NetIssuer, Machine: true, Where: AtReal, Required: true, Clause: "OpenID Connect Discovery 1.0, 4; NHS: allowing domains"},
-		{Code: failure.NetACR, Machine: true, Where: AtReal, Clause: "NHS: ACR values"},
-		{Code: failure.ClockSkew, Machine: true, Where: AtReal, Clause: "NHS: security considerations"},
+		{Code: failure.NetHSCN, Machine: true, Where: AtReal, Clause: "NHS: smartcards requiring HSCN"},
 	}
 }
 
@@ -115,10 +123,6 @@ func keyRules() []Rule {
 		{Code: failure.AuthenticatorUser, Required: true, Clause: "SP 800-63B, 6.1; NHS: manage security keys"},
 		{Code: failure.EnvUUID, Where: AtReal, Clause: "NHS: test your software"},
 		{Code: failure.KeyRegistered, Where: AtReal, Required: true, Clause: "SP 800-63B, 6.1; NHS: manage security keys"},
-
-		{Code: failure.NetIssuer, Machine: true, Where: AtReal, Required: true, Clause: "OpenID Connect Discovery 1.0, 4; NHS: allowing domains"},
-		{Code: failure.NetACR, Machine: true, Where: AtReal, Clause: "NHS: ACR values"},
-		{Code: failure.ClockSkew, Machine: true, Where: AtReal, Clause: "NHS: security considerations"},
 	}
 }
 
@@ -131,9 +135,6 @@ func platformRules() []Rule {
 		{Code: failure.WHEnrolled, Machine: true, Required: true, Clause: "SP 800-63B, 5.1.9.1: activation by a second factor"},
 		{Code: failure.WHRegistered, Machine: true, Where: AtReal, Required: true, Clause: "SP 800-63B, 6.1; NHS: Windows Hello for Business"},
 		{Code: failure.WHBattery, Machine: true, Where: Nowhere, Clause: "NHS: manage Windows Hello for Business devices: for registering only"},
-		{Code: failure.NetIssuer, Machine: true, Where: AtReal, Required: true, Clause: "OpenID Connect Discovery 1.0, 4; NHS: allowing domains"},
-		{Code: failure.NetACR, Machine: true, Where: AtReal, Clause: "NHS: ACR values"},
-		{Code: failure.ClockSkew, Machine: true, Where: AtReal, Clause: "NHS: security considerations"},
 	}
 }
 

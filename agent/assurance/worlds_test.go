@@ -46,7 +46,15 @@ func machine(goos string) health.Facts {
 		{Name: "fido", State: "up", ObservedAt: noon},
 		{Name: "virtual-pcsc", State: "up", ObservedAt: noon},
 		{Name: "virtual-fido", State: "up", ObservedAt: noon},
-	}, Targets: []health.Target{{Name: "int"}, {Name: "prod"}}}
+	}, Targets: []health.Target{goodTarget("int"), goodTarget("prod")}}
+}
+
+// goodTarget is one that answers as it must.
+func goodTarget(name string) health.Target {
+	issuer := "https://" + name + ".test:443/openam"
+	return health.Target{Name: name, Issuer: issuer, Look: &health.Look{
+		At: noon, Issuer: issuer, ACRs: []string{"AAL3_ANY", "AAL2_OR_AAL3_ANY"}, Ahead: new(time.Duration),
+	}}
 }
 
 func source(o contract.Origin, name string) string {

@@ -57,7 +57,7 @@ func loginRunEntries() []Entry {
 		},
 		{
 			Code: LoginMode, Title: "The login cannot be driven this way", Status: 409,
-			Remedy: "Drive it headless at the mock, or judge the tokens of a login that your application did with `authbridge login verify`.",
+			Remedy: "Drive it headless at the mock; at a real target sign in yourself with `--browser`, by a client that is registered as native, or judge what your application obtained with `authbridge login verify`.",
 		},
 		{
 			Code: LoginScenario, Title: "The scenario cannot be played here", Status: 409,

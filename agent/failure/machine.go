@@ -15,17 +15,17 @@ const (
 func machineEntries() []Entry {
 	return []Entry{
 		{
-			Code: NetIssuer, Title: "The sign-in service can be reached", NHSCode: "ERR1002",
-			Remedy: "Ask your network team to allow the addresses of NHS CIS2 without a proxy page in between, and check the issuer in the configuration to the letter, `:443` included.",
+			Code: NetIssuer, Title: "Way to the sign-in service", NHSCode: "ERR1002",
+			Remedy: "Connect to the network, and have `am.nhsint.auth-ptl.cis2.spineservices.nhs.uk` (INT) or `am.nhsidentity.spineservices.nhs.uk` (PROD) let through on port 443, past any proxy page; a configured issuer must be exact, with `:443`.",
 			Spec:   "OpenID Connect Discovery 1.0, 4.3",
 		},
 		{
-			Code: NetACR, Title: "The sign-in service offers the level",
+			Code: NetACR, Title: "Levels that the sign-in service offers",
 			Remedy: "Ask for a level that the sign-in service offers: `AAL3_ANY` or `AAL2_OR_AAL3_ANY`.",
 			Spec:   "NHS: ACR values",
 		},
 		{
-			Code: NetHSCN, Title: "The NHS network (HSCN) can be reached",
+			Code: NetHSCN, Title: "Way to the NHS network (HSCN)",
 			Remedy: "Connect to HSCN or its VPN, or move to NHS Smartcard Connect, which works over the internet.",
 		},
 		{

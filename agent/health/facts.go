@@ -37,11 +37,6 @@ type App struct {
 	Trouble string
 }
 
-// Target is what a sign-in is aimed at.
-type Target struct {
-	Name string
-}
-
 // Card is a smartcard that was read, or tried to be.
 type Card struct {
 	contract.Authenticator // without Checks

@@ -64,8 +64,16 @@ func world() health.Facts {
 		Readers: []contract.Reader{reader("a", contract.Ready)},
 		Cards:   []health.Card{goodCard("a")},
 		Keys:    []health.Key{goodKey("k")},
-		Targets: []health.Target{{Name: "int"}, {Name: "prod"}},
+		Targets: []health.Target{goodTarget("int"), goodTarget("prod")},
 	}
+}
+
+// goodTarget is one that answers as it must.
+func goodTarget(name string) health.Target {
+	issuer := "https://" + name + ".test:443/openam"
+	return health.Target{Name: name, Issuer: issuer, Look: &health.Look{
+		At: noon, Issuer: issuer, ACRs: []string{"AAL3_ANY", "AAL2_OR_AAL3_ANY"}, Ahead: new(time.Duration),
+	}}
 }
 
 func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -140,7 +148,23 @@ func anything(seed uint64) health.Facts {
 		f.Keys = append(f.Keys, k)
 	}
 	for i := range r.IntN(4) {
-		f.Targets = append(f.Targets, health.Target{Name: string(rune('t' + i))})
+		t := goodTarget(string(rune('t' + i)))
+		t.HSCN = one(r, "", "gas.test:443")
+		switch look := t.Look; r.IntN(8) {
+		case 0:
+			t.Look = nil
+		case 1:
+			t.Issuer = ""
+		case 2:
+			look.Trouble, look.Detail = one(r, health.TroubleName, health.TroubleStatus, "new"), one(r, "", "status 503")
+		case 3:
+			look.Issuer = one(r, "", t.Issuer+"/")
+		case 4:
+			look.At, look.ACRs, look.Took = noon.Add(-2*time.Hour), one(r, nil, []string{}, []string{"AAL3_ANY"}), one(r, 0, time.Minute)
+		case 5:
+			look.Ahead, look.NoHSCN = one(r, nil, ptr(-7*time.Second), ptr(3*time.Minute)), one(r, "", "refused")
+		}
+		f.Targets = append(f.Targets, t)
 	}
 	return f
 }

@@ -40,10 +40,7 @@ func machineRules() []Rule {
 	} {
 		rules = append(rules, Rule{Code: code, Scope: OfMachine, judge: notChecked})
 	}
-	for _, code := range []failure.Code{failure.NetIssuer, failure.NetACR, failure.NetHSCN, failure.ClockSkew} {
-		rules = append(rules, Rule{Code: code, Scope: OfMachine, PerTarget: true, judge: notChecked})
-	}
-	return rules
+	return append(rules, targetRules()...)
 }
 
 func notChecked(subject) finding { return unknown(NotChecked) }

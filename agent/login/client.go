@@ -28,6 +28,14 @@ const (
 	assertionFor = 2 * time.Minute
 )
 
+// client is how the client proves who it is, as it is now.
+func (t *Target) client() (ClientAuth, error) {
+	if t.ReadClient != nil {
+		return t.ReadClient()
+	}
+	return t.Client, nil
+}
+
 // authenticate adds the proof to a form.
 func (c ClientAuth) authenticate(form url.Values, clientID, tokenEndpoint string, now time.Time) error {
 	if c.Key == nil {

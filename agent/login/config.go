@@ -2,6 +2,7 @@ package login
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -30,6 +31,10 @@ type Config struct {
 	// TOTP reads the secret of a user's authenticator application at a target,
 	// base32, which the run wipes. It is an error where none is configured.
 	TOTP func(target, user string) ([]byte, error)
+	// Look looks at a real target now, and judges whether it can be reached and
+	// what it offers; it bounds itself to less than 10 s. Nil: a run finds out as
+	// it goes.
+	Look func(ctx context.Context, target string) []contract.Check
 	// Party judges tokens; nil is [Assert].
 	Party Party
 	// Transport carries HTTP; nil is one of our own, with TLS 1.2 at least.

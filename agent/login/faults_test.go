@@ -149,7 +149,6 @@ func TestRequestsThatAreWrong(t *testing.T) {
 		{contract.LoginRequest{Scenario: "luck"}, "BAD_REQUEST", "body.scenario"},
 		{contract.LoginRequest{Mode: "magic"}, "BAD_REQUEST", "body.mode"},
 		{contract.LoginRequest{Mode: contract.DriveBrowser}, "LOGIN_MODE", "body.mode"},
-		{contract.LoginRequest{Target: "int"}, "LOGIN_MODE", "body.mode"},
 		{contract.LoginRequest{Timeout: "1h"}, "BAD_REQUEST", "body.timeout"},
 		{contract.LoginRequest{Timeout: "soon"}, "BAD_REQUEST", "body.timeout"},
 		{contract.LoginRequest{Queue: "11m"}, "BAD_REQUEST", "body.queue"},

@@ -169,8 +169,12 @@ func (o *run) exchange(ctx context.Context, code, verifier string) (granted, err
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {target.Redirect},
 		"client_id": {target.ClientID}, "code_verifier": {verifier},
 	}
-	if err := target.Client.authenticate(form, target.ClientID, o.provider.Token, o.r.config.Now()); err != nil {
-		return granted{}, &failure.Error{Code: failure.LoginClient, Detail: "its proof could not be made", Err: err}
+	client, err := target.client()
+	if err == nil {
+		err = client.authenticate(form, target.ClientID, o.provider.Token, o.r.config.Now())
+	}
+	if err != nil {
+		return granted{}, &failure.Error{Code: failure.LoginClient, Detail: "its proof could not be made: " + err.Error(), Err: err}
 	}
 	a, err := o.web.post(ctx, "tokens", o.provider.Token, form)
 	if err != nil {

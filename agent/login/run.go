@@ -97,10 +97,16 @@ func (o *run) run() {
 }
 
 func (o *run) play() error {
-	switch o.asked.Mode {
-	case contract.DriveTokens:
+	if o.asked.Mode == contract.DriveTokens {
 		return o.verify(o.ctx)
-	case contract.DriveBrowser:
+	}
+	if err := o.reach(o.ctx); err != nil {
+		return err
+	}
+	switch {
+	case o.asked.undrivable():
+		return o.turnDown(o.ctx)
+	case o.asked.Mode == contract.DriveBrowser:
 		return o.browse(o.ctx)
 	}
 	return o.act(o.ctx)

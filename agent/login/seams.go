@@ -84,8 +84,11 @@ type Target struct {
 	// it.
 	ClientID string
 	Client   ClientAuth
-	Redirect string
-	Scopes   []string
+	// ReadClient reads Client when it is needed; nil: Client is it. Its error
+	// holds nothing of what it reads.
+	ReadClient func() (ClientAuth, error)
+	Redirect   string
+	Scopes     []string
 	// Headless is whether the sign-in page may be walked by the bridge: the
 	// mock's own.
 	Headless bool

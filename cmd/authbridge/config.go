@@ -194,6 +194,8 @@ var configKeys = []string{
 	"relying_party.id", "relying_party.origins", "relying_party.targets", "signing.certificate", "signing.target",
 	"pin.authenticator", "pin.target", "pin.file", "pin.credential",
 	"user.name", "user.uuid", "user.authenticators", "user.totp_file", "user.aal", "user.roles",
+	"target.name", "target.issuer", "target.hscn", "target.client_id", "target.redirect", "target.native", "target.pattern", "target.secret_file",
+	"target.key_file", "target.key_id", "target.signing_algorithm", "target.scopes", "target.max_age", "target.automation",
 	"mock.listen", "mock.client.id", "mock.client.name", "mock.client.redirects", "mock.client.after_logout", "mock.client.back_channel_logout",
 	"mock.client.pattern", "mock.client.secret", "mock.client.jwks_uri", "mock.client.signing_algorithm", "mock.client.signed_userinfo",
 	"mock.client.scopes", "mock.client.basic", "mock.client.levels_as_numbers", "mock.client.faults",

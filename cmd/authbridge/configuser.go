@@ -125,7 +125,7 @@ func addTo(c *cobra.Command, file string, asJSON bool, u User) error {
 	want := config.Config
 	want.Users = append(slices.Clone(want.Users), u)
 	// Said of the flags, before it would be said of lines that nobody has written.
-	for _, bad := range userFindings(want.Users) {
+	for _, bad := range userFindings(want.Users, want.targets()) {
 		if strings.HasPrefix(bad.Where, member(userTable, len(want.Users)-1, "")) {
 			return usage("%s\n  → %s", bad.What, bad.Remedy)
 		}

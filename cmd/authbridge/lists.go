@@ -17,6 +17,7 @@ type Lists struct {
 	PINs           []BoundPIN           `json:"pin"`
 	Users          []User               `json:"user"`
 	Registrations  []Registration       `json:"registration"`
+	Targets        []TargetConfig       `json:"target"`
 }
 
 // RelyingParty is one that WebAuthn may be used for (DESIGN rule 9).
@@ -63,6 +64,7 @@ type rawLists struct {
 	} `toml:"pin"`
 	User         []rawUser         `toml:"user"`
 	Registration []rawRegistration `toml:"registration"`
+	Target       []rawTarget       `toml:"target"`
 }
 
 // taker takes values out of arrays of tables, and keeps what is wrong with their
@@ -125,6 +127,8 @@ func (l *Lists) take(raw rawLists) []Finding {
 	var bad []Finding
 	l.Users, bad = takeUsers(raw.User)
 	t.bad = append(t.bad, bad...)
+	l.Targets, bad = takeTargets(raw.Target)
+	t.bad = append(t.bad, bad...)
 	l.Registrations, bad = takeRegistrations(raw.Registration)
 	return append(t.bad, bad...)
 }
@@ -148,8 +152,7 @@ func (l Lists) findings() (bad []Finding) {
 			add(key, i, "targets", "there are no targets", `say what it may be used for: targets = ["mock"]`)
 		}
 		for _, t := range p.Targets {
-			// PROD has no relying party, ever (DESIGN rule 9).
-			target(key, i, "targets", t, []string{"mock", "int", "dep"})
+			target(key, i, "targets", t, l.driveable())
 		}
 		if what := badParty(p); what != "" {
 			add(key, i, "id", what, "name a registrable domain and its exact origins, as docs/configuration.md shows")
@@ -160,14 +163,18 @@ func (l Lists) findings() (bad []Finding) {
 		if sum, err := hex.DecodeString(s.Certificate); err != nil || len(sum) != 32 {
 			add(key, i, "certificate", fmt.Sprintf("certificate is %q, which is no SHA-256 fingerprint", s.Certificate), "write the 64 hex digits that `authbridge authenticators certificates` shows for it")
 		}
-		target(key, i, "target", s.Target, []string{"mock", "int", "dep"})
+		target(key, i, "target", s.Target, l.driveable())
 	}
 	for i, p := range l.PINs {
 		const key = "pin"
 		if p.Authenticator == "" {
 			add(key, i, "authenticator", "no authenticator is named", "write its id, as `authbridge authenticators` shows it")
 		}
-		target(key, i, "target", p.Target, targets)
+		target(key, i, "target", p.Target, l.driveable())
+		if slices.Contains(l.driveable(), p.Target) && !l.automated(p.Target) {
+			add(key, i, "target", "a PIN is kept for "+p.Target+", where sign-ins are not automated",
+				"take it out and type the PIN, or write automation = true in a [[target]] of that name; docs/configuration.md says whose permission that needs")
+		}
 		if slices.ContainsFunc(l.PINs[:i], func(q BoundPIN) bool { return q.Authenticator == p.Authenticator && q.Target == p.Target }) {
 			add(key, i, "authenticator", "another PIN is bound to the same authenticator and target", "take one of them out: only the first would ever be used")
 		}
@@ -180,6 +187,5 @@ func (l Lists) findings() (bad []Finding) {
 			add(key, i, "credential", fmt.Sprintf("credential is %q", p.Credential), "write its name alone")
 		}
 	}
-	bad = append(bad, userFindings(l.Users)...)
-	return append(bad, registrationFindings(l.Registrations)...)
+	return slices.Concat(bad, userFindings(l.Users, l.targets()), targetFindings(l.Targets), registrationFindings(l.Registrations, l.targets()))
 }

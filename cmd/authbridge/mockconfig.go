@@ -148,7 +148,7 @@ func (m MockConfig) findings(api string) (bad []Finding) {
 	return bad
 }
 
-func userFindings(all []User) (bad []Finding) {
+func userFindings(all []User, targets []string) (bad []Finding) {
 	for i, u := range all {
 		add := func(name, what, remedy string) {
 			bad = append(bad, Finding{Where: member(userTable, i, name), What: what, Remedy: remedy})

@@ -88,7 +88,7 @@ Exit codes: 0 ready, 1 not ready, 2 wrong usage, 3 no daemon, 4 refused,
 		},
 	}
 	c.Flags().IntVar(&q.AAL, "aal", 3, "authenticator assurance level: 2 or 3")
-	c.Flags().StringVar(&q.Target, "target", "mock", "what the sign-in is aimed at: mock, int, dep or prod")
+	c.Flags().StringVar(&q.Target, "target", "mock", "what the sign-in is aimed at: mock, int, dep, prod or one from the configuration")
 	c.Flags().StringVar((*string)(&q.Kind), "kind", "", "only this kind: smartcard, security-key, platform or totp")
 	c.Flags().StringVar(&q.User, "user", "", "only authenticators of this user: 12-digit UUID")
 	c.Flags().DurationVar(&wait, "wait", 0, "wait until ready, at most this long (up to 5m)")
@@ -109,9 +109,6 @@ func checkQuestion(q contract.Question, wait time.Duration) error {
 	}
 	if q.AAL != 2 && q.AAL != 3 {
 		return usage("--aal is %d\n  → choose 2 or 3", q.AAL)
-	}
-	if err := oneOf("target", q.Target, "mock", "int", "dep", "prod"); err != nil {
-		return err
 	}
 	if q.Kind != "" {
 		if err := oneOf("kind", string(q.Kind), "smartcard", "security-key", "platform", "totp"); err != nil {

@@ -74,7 +74,7 @@ func takeRegistrations(raw []rawRegistration) (all []Registration, bad []Finding
 
 // registrationFindings say what keeps a registration from being one. What CIS2
 // would refuse in it is for the check to say: it is then shown with the rest.
-func registrationFindings(all []Registration) (bad []Finding) {
+func registrationFindings(all []Registration, targets []string) (bad []Finding) {
 	// One at the mock is a client of the mock.
 	allowed := slices.DeleteFunc(slices.Clone(targets), func(t string) bool { return t == "mock" })
 	for i, r := range all {

@@ -211,7 +211,8 @@ func start(ts *testscript.TestScript, name string, args []string) (address strin
 		ts.Check(err)
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
+	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"),
+		"HTTPS_PROXY=http://127.0.0.1:1") // no test ever calls a real service
 	cmd.Dir = ts.Getenv("WORK")
 	log := name + ".log"
 	stderr, err := os.OpenFile(ts.MkAbs(log), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

@@ -271,6 +271,9 @@ func (s *screen) showLists(l Lists) {
 		}
 		s.text("  user           ", "                 ", u.Name+": "+strings.Join(append(all, u.Authenticators...), ", "))
 	}
+	for _, t := range l.Targets {
+		s.text("  target         ", "                 ", t.inWords())
+	}
 }
 
 // showFindings writes what doctor found, and what the daemon itself says.

@@ -36,9 +36,6 @@ import (
 // virtualFolder, of the state folder, has the virtual cards and their authority.
 const virtualFolder = "virtual"
 
-// targets that readiness may be asked for (DESIGN 3).
-var targets = []string{"mock", "int", "dep", "prod"}
-
 // serve is the daemon: it composes it, says where it listens once it does, and
 // returns when ctx has ended and nothing of it runs any more.
 func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(address string)) (err error) {
@@ -113,7 +110,8 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
-	sources = append(sources, logins)
+	watch := s.watch()
+	sources = append(sources, logins, watch)
 	inv, err = inventory.New(ctx, inventory.Config{
 		Sources: sources, Journal: kept, Judge: health.Steady(), Version: version, OS: runtime.GOOS, Log: log,
 	})
@@ -127,25 +125,25 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
-	issuers := issuersOf(mock)
+	issuers := s.issuers(mock)
 	judge := func(q contract.Question, snap *contract.Snapshot) contract.Verdict {
 		v := assurance.Judge(snap, q)
 		v.Issuer = issuers[q.Target]
 		return v
 	}
 	desk, err := lease.New(ctx, lease.Config{
-		Inventory: inv, Use: conductor, Store: kept, Judge: judge, Show: inv.ShowLeases, Targets: targets, Log: log,
+		Inventory: inv, Use: conductor, Store: kept, Judge: judge, Show: inv.ShowLeases, Targets: s.targets(), Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	runs, err := loginRuns(ctx, loginParts{desk, conductor, inv, judge, kept, devices, mock, s.Users, logins.Learn, log})
+	runs, err := loginRuns(ctx, loginParts{desk, conductor, inv, judge, kept, devices, mock, s, lookAt(watch, inv), logins.Learn, log})
 	if err != nil {
 		return err
 	}
 	config := api.Config{
 		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs, RelyingParties: checker(s, mock),
-		Identify: identify, Targets: targets, Version: version, Log: logrus.NewEntry(log),
+		Lookout: watch, Identify: identify, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {
 		config.Virtual = devices

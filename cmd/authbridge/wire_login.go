@@ -43,7 +43,8 @@ type loginParts struct {
 	kept      *store.Store
 	devices   *virtual.Devices // nil where virtual authenticators are off
 	mock      *mock            // nil where it is off
-	users     []User
+	settings  settings
+	look      func(ctx context.Context, target string) []contract.Check
 	learn     func(contract.Proof)
 	log       *logrus.Logger
 }
@@ -51,8 +52,8 @@ type loginParts struct {
 // loginRuns makes what runs logins.
 func loginRuns(ctx context.Context, p loginParts) (*login.Runner, error) {
 	config := login.Config{
-		Targets: realTargets(), Leases: p.desk, Ceremonies: p.conductor, Inventory: p.inventory, Judge: p.judge, Store: p.kept,
-		Tell: p.inventory.Tell, TOTP: totpOf(p.users), Learn: p.learn, Log: p.log,
+		Targets: p.settings.realTargets(), Look: p.look, Leases: p.desk, Ceremonies: p.conductor, Inventory: p.inventory, Judge: p.judge, Store: p.kept,
+		Tell: p.inventory.Tell, TOTP: totpOf(p.settings.Users), Learn: p.learn, Log: p.log,
 	}
 	if p.devices != nil {
 		config.Virtual, config.VirtualPIN = p.devices, virtual.DefaultPIN
@@ -80,20 +81,11 @@ func knownLogins(ctx context.Context, s settings, kept *store.Store) (*inventory
 	return inventory.NewLogins(config), nil
 }
 
-// realTargets are those whose issuer is public. There tokens are judged that an
-// application obtained; nobody is signed in by the bridge.
-func realTargets() (all []login.Target) {
-	for _, e := range cis2.Environments() {
-		all = append(all, login.Target{Name: e.Name, Issuer: e.Issuer})
-	}
-	return all
-}
-
-// issuersOf are those of the targets, as far as they are known; m is nil where
-// the mock is off.
-func issuersOf(m *mock) map[string]string {
+// issuers are those of the targets, as far as they are known; m is nil where the
+// mock is off.
+func (s settings) issuers(m *mock) map[string]string {
 	issuers := map[string]string{}
-	for _, t := range realTargets() {
+	for _, t := range s.realTargets() {
 		issuers[t.Name] = t.Issuer
 	}
 	if m != nil {

@@ -18,8 +18,10 @@ import (
 
 	"authbridge/agent/api"
 	"authbridge/agent/contract"
+	"authbridge/agent/health"
 	"authbridge/agent/inventory"
 	"authbridge/agent/store"
+	"authbridge/agent/target"
 )
 
 // Options change what Start does.
@@ -34,6 +36,9 @@ type Options struct {
 	Identify func(net.Conn) (api.Caller, error)
 	// Judge answers readiness; nil is Judge of this package.
 	Judge func(contract.Question, *contract.Snapshot) contract.Verdict
+	// Targets is a source that looks at targets; nil: none does, and no checks are
+	// made.
+	Targets *target.Source
 	// Connections bounds those by TCP; 0 is the API's own bound.
 	Connections int
 	// Log takes the log; nil drops it.
@@ -109,7 +114,11 @@ func (s *Server) start(t testing.TB, options Options) {
 	logger := logrus.New()
 	logger.SetOutput(options.Log)
 	logger.SetLevel(logrus.DebugLevel)
-	s.Inventory, err = inventory.New(ctx, inventory.Config{Sources: []inventory.Source{s.Source}, Journal: s.Store, Version: "test", OS: "linux"})
+	known := inventory.Config{Sources: []inventory.Source{s.Source}, Journal: s.Store, Version: "test", OS: "linux"}
+	if options.Targets != nil {
+		known.Sources, known.Judge = append(known.Sources, options.Targets), health.Judge
+	}
+	s.Inventory, err = inventory.New(ctx, known)
 	must(err)
 	s.Leases = newLeases()
 	s.Ceremonies = &Ceremonies{leases: s.Leases, tell: s.Inventory.Tell, cleared: make(map[string]bool)}
@@ -120,6 +129,9 @@ func (s *Server) start(t testing.TB, options Options) {
 		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins, RelyingParties: s.Parties,
 		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Identify: options.Identify,
 		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
+	}
+	if options.Targets != nil {
+		config.Lookout = options.Targets
 	}
 	if !options.VirtualOff {
 		config.Virtual, config.Mock = s.Devices, s.Mock

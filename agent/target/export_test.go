@@ -1,0 +1,4 @@
+package target
+
+// OwnTransport is that of a source in use.
+var OwnTransport = ownTransport
