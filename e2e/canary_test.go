@@ -22,9 +22,9 @@ import (
 	"authbridge/agent/store"
 )
 
-// Rule 2: PINs and tokens of their own go every way there is, the wrong ones
-// too, with everything logged and traced; then all that the program has said and
-// written is searched for them.
+// Rule 2: PINs, tokens and what logins are made of go every way there is, the
+// wrong ones too, with everything logged and traced; then all that the program
+// has said and written is searched for them.
 //
 // A token is where it is given out: in the answer that makes it, in the file
 // token, in the environment of a command that runs under a lease, and, for whoever
@@ -51,13 +51,14 @@ func TestASecretIsFoundNowhere(t *testing.T) {
 		h.everyWay(kind, ci, other, reader, user)
 	}
 	h.goAway(ci, user)
+	h.logins(ci, reader, user)
 	h.killedInCeremonies(ci, user, follow)
 	h.commands(ci)
 
 	for _, as := range everybody {
 		for _, path := range []string{
 			"/metrics", "/openapi.json", "/v1/status", "/v1/authenticators", "/v1/authenticators/" + h.keyID + "/blocks",
-			"/v1/authenticators/" + h.cardID + "/blocks", "/v1/authenticators/" + h.cardID + "/certificates", "/v1/ceremonies", "/v1/leases", "/v1/tokens", "/v1/virtual",
+			"/v1/authenticators/" + h.cardID + "/blocks", "/v1/authenticators/" + h.cardID + "/certificates", "/v1/ceremonies", "/v1/leases", "/v1/tokens", "/v1/virtual", "/v1/logins", "/v1/mock",
 			"/v1/readiness?aal=3&target=mock",
 		} {
 			h.get(as, path)
@@ -72,7 +73,7 @@ func TestASecretIsFoundNowhere(t *testing.T) {
 
 // look searches every place.
 func (h *hunt) look() {
-	devices := make(map[*canary]bool)
+	kept := make(map[*canary]bool)
 	hashes, octets := 0, 0
 	for _, p := range h.places {
 		octets += len(p.data)
@@ -80,8 +81,8 @@ func (h *hunt) look() {
 		for _, f := range h.search.search(p.data) {
 			switch {
 			case f.canary == h.planted:
-			case p.device == f.canary:
-				devices[f.canary] = true
+			case p.keeps == f.canary:
+				kept[f.canary] = true
 				continue
 			case f.form == inPlain && slices.Contains(p.holds, f.canary):
 			case p.hashes && (f.form == asSHA256 || f.form == "as the left half of SHA-256") && strings.HasPrefix(f.value, "authbridge_"):
@@ -92,12 +93,15 @@ func (h *hunt) look() {
 			}
 			missed = slices.DeleteFunc(missed, func(c *canary) bool { return c == f.canary })
 		}
+		if token := anyToken.Find(p.data); token != nil {
+			h.t.Errorf("%s: holds what looks like a signed token: %s", p.name, token)
+		}
 		for _, c := range missed {
 			h.t.Errorf("%s: %s is not found, which is there: the search finds nothing", p.name, c.name)
 		}
 	}
-	if len(devices) != 2 || hashes == 0 {
-		h.t.Errorf("the PINs of %d virtual devices and the hashes of %d tokens are found where they are", len(devices), hashes)
+	if len(kept) != 3 || hashes == 0 {
+		h.t.Errorf("of two virtual devices and a key that signs %d are found where they are, and the hashes of %d tokens", len(kept), hashes)
 	}
 	h.t.Logf("%d places, %d octets", len(h.places), octets)
 }
@@ -189,6 +193,7 @@ func (h *hunt) killedInCeremonies(ci, user who, follow func()) {
 		c := h.started(ci, byTCP, h.with(l, creating, h.pin(h.key.value)+`,"wait":false`))
 		h.reaches(c.ID, contract.CeremonyTouch)
 		m := h.lease(user, bySocket, h.cardID)
+		h.want(h.post(ci, byTCP, "/v1/logins", `{"target":"mock","kind":"smartcard","queue":"10m"`+h.pin(h.wrong(contract.Smartcard, "of a login run in the queue"))+`}`), http.StatusAccepted, nil)
 		asks := h.started(user, bySocket, h.with(m, signing, `,"pin":{"ask":true},"wait":false`))
 		h.reaches(asks.ID, contract.CeremonyPIN)
 		h.stopped(by)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,9 +38,10 @@ type place struct {
 	// holds are canaries that are there in plain, and have to be: it is what the
 	// place is for.
 	holds []*canary
-	// device is the PIN of the virtual device whose file it is: the file is the
-	// device, which has to know its PIN, and has nobody else's.
-	device *canary
+	// keeps is what the file is there for, in whatever form, and has nothing
+	// else: the PIN of a virtual device, which the file is, or the key that the
+	// mock signs with.
+	keeps *canary
 	// hashes: of tokens it may hold the SHA-256, by which they are known.
 	hashes bool
 }
@@ -51,6 +53,9 @@ type hunt struct {
 	card    *canary // the right PIN of the virtual card
 	key     *canary // and of the key
 	own     *canary // the token in the state folder
+	app     *canary // the secret of somebody's authenticator app
+	party   *canary // that of an application at the mock
+	signing *canary // of the key that the mock signs with
 	planted *canary // no secret: it has to be found, or the search finds nothing
 	cardID  string
 	keyID   string
@@ -73,11 +78,15 @@ func startHunt(t *testing.T) *hunt {
 	h.planted = h.canary("planted", "plant "+rand.Text()[:8])
 	h.card = h.canary("the right PIN of the card", digits(8))
 	h.key = h.canary("the right PIN of the key", "PIN "+rand.Text()[:12])
+	h.app = h.canary("the secret of an authenticator app", base32.StdEncoding.EncodeToString([]byte(rand.Text()[:20])))
+	h.party = h.canary("the secret of an application", "of the application "+rand.Text())
 	h.devices()
 	h.configure("")
+	h.writePIN("app.totp", h.app.value)
 	h.begin()
 	h.own = h.canary("the token in the state folder", string(h.read(filepath.Join(h.state, apiclient.TokenFile))))
 	h.until("card and key are ready", h.ready)
+	h.signing = h.signingKey()
 	pin := func(id, name string) string {
 		return fmt.Sprintf("[[pin]]\nauthenticator = %q\ntarget = \"mock\"\nfile = %q\n", id, h.file(name))
 	}
@@ -125,7 +134,7 @@ func (h *hunt) ready(s *contract.Snapshot) bool {
 		case a.Condition != contract.Ready:
 		case a.Kind == contract.Smartcard:
 			h.cardID = a.ID
-		default:
+		case a.Kind == contract.SecurityKey:
 			h.keyID = a.ID
 		}
 	}
@@ -148,7 +157,10 @@ func (h *hunt) writePIN(name, pin string) {
 
 func (h *hunt) configure(more string) {
 	h.t.Helper()
-	text := "listen = \"127.0.0.1:0\"\nlog_level = \"debug\"\nvirtual = \"on\"\nphysical = \"off\"\n\n[trace]\napdu = true\nctap = true\n\n" + more
+	text := "listen = \"127.0.0.1:0\"\nlog_level = \"debug\"\nvirtual = \"on\"\nphysical = \"off\"\n\n[trace]\napdu = true\nctap = true\n\n" +
+		"[mock]\nlisten = \"localhost:0\"\n\n" +
+		fmt.Sprintf("[[mock.client]]\nid = %q\nredirects = [%q]\npattern = \"client_secret_post\"\nsecret = %q\n\n", partyID, partyRedirect, h.party.value) +
+		fmt.Sprintf("[[user]]\nname = \"app\"\nuuid = { mock = %q }\ntotp_file = %q\n\n", appUser, h.file("app.totp")) + more
 	must(h.t, os.WriteFile(h.file("config.toml"), []byte(text), 0o600))
 }
 
@@ -229,9 +241,11 @@ func (h *hunt) keep(when string) {
 		case name == apiclient.TokenFile && h.own != nil:
 			p.holds = []*canary{h.own}
 		case strings.HasPrefix(base, "card-"):
-			p.device = h.card
+			p.keeps = h.card
 		case strings.HasPrefix(base, "key-"):
-			p.device = h.key
+			p.keeps = h.key
+		case strings.HasPrefix(name, "mock"):
+			p.keeps = h.signing
 		}
 		h.add(p)
 		return nil
