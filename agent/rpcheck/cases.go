@@ -58,9 +58,11 @@ type logoutCase struct {
 	remedy string
 }
 
+// Sources beside the specification are public repositories of the NHS (package
+// cis2 has the list).
 const (
 	logoutSpec = "OpenID Connect Back-Channel Logout 1.0, "
-	optional   = " (optional there; applications of the NHS do it: r:MAVIS)"
+	optional   = " (optional there; applications of the NHS do it: manage-vaccinations-in-schools)"
 )
 
 // logoutCases are made in this order. The first finds out whether the endpoint
@@ -100,7 +102,7 @@ var logoutCases = []logoutCase{
 	},
 	{
 		name: "logout-no-sid", token: noSID, want: refuse,
-		clause: logoutSpec + "2.6 step 5 (there `sub` will do; CIS2 always sends both, and applications of the NHS insist: r:IDS)",
+		clause: logoutSpec + "2.6 step 5 (there `sub` will do; CIS2 always sends both, and applications of the NHS insist: identity-service-api)",
 		remedy: "Refuse a logout token without `sid`: CIS2 names the session in each, and without it every session of the user would end.",
 	},
 	{

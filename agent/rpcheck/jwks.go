@@ -172,7 +172,7 @@ func rolloverRow(keys []key) row {
 	}
 	r := row{
 		Name: "jwks-rollover", State: contract.Pass, Expected: "one key, or two while one takes over", Got: fmt.Sprintf("%d keys that sign", signing),
-		Clause: "OpenID Connect Core 1.0, 10.1.1; NHS: keep the old key published (r:MAVIS)", Code: string(failure.RPJWKS),
+		Clause: "OpenID Connect Core 1.0, 10.1.1; NHS: keep the old key published (manage-vaccinations-in-schools)", Code: string(failure.RPJWKS),
 	}
 	switch {
 	case signing == 1:

@@ -20,14 +20,7 @@ func render(p contract.RelyingParty) (*contract.RelyingPartyReports, error) {
 }
 
 func page(p contract.RelyingParty) []byte {
-	rows := make([]report.Node, len(p.Checks))
-	for i, r := range p.Checks {
-		rows[i] = report.El("tr", nil,
-			report.Cell("Check", report.El("div", nil, report.Text(r.Name), note(r.Subject))), report.Cell("Result", report.Outcome(string(r.State))),
-			report.Cell("Expected", report.Text(r.Expected)), report.Cell("Got", report.Text(r.Got)),
-			report.Cell("Evidence", evidence(r)), report.Cell("Time", report.Text(fmt.Sprintf("%.1f ms", r.TookMS))))
-	}
-	return report.Page("Relying party check: "+title(p),
+	parts := []report.Node{
 		report.El("p", nil, report.Outcome(string(p.State)), report.Text(". "+p.Summary)),
 		report.Facts([][2]string{
 			{"Client", p.Client},
@@ -37,7 +30,31 @@ func page(p contract.RelyingParty) []byte {
 			{"Began", p.StartedAt.UTC().Format(time.RFC3339)},
 			{"Took", p.EndedAt.Sub(p.StartedAt).Round(time.Millisecond).String()},
 		}),
-		report.Table([]string{"Check", "Result", "Expected", "Got", "Evidence", "Time"}, rows))
+	}
+	for rows := p.Checks; len(rows) > 0; {
+		subject, n := rows[0].Subject, 1
+		for n < len(rows) && rows[n].Subject == subject {
+			n++
+		}
+		if subject == "" {
+			subject = "The application"
+		}
+		parts = append(parts, report.El("h2", nil, report.Text(subject)), table(rows[:n]))
+		rows = rows[n:]
+	}
+	return report.Page("Relying party check: "+title(p), parts...)
+}
+
+// table is what was looked at at one address.
+func table(rows []row) report.Node {
+	nodes := make([]report.Node, len(rows))
+	for i, r := range rows {
+		nodes[i] = report.El("tr", nil,
+			report.Cell("Check", report.Text(r.Name)), report.Cell("Result", report.Outcome(string(r.State))),
+			report.Cell("Expected", report.Text(r.Expected)), report.Cell("Got", report.Text(r.Got)),
+			report.Cell("Evidence", evidence(r)), report.Cell("Time", report.Text(fmt.Sprintf("%.1f ms", r.TookMS))))
+	}
+	return report.Table([]string{"Check", "Result", "Expected", "Got", "Evidence", "Time"}, nodes)
 }
 
 func note(s string) report.Node {

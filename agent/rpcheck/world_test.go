@@ -93,7 +93,7 @@ func (p *party) answer(w http.ResponseWriter, r *http.Request) {
 	if p.careless != "cached" {
 		w.Header().Set("Cache-Control", "no-store")
 	}
-	token := ""
+	var token string
 	switch {
 	case r.URL.Path == "/callback":
 		w.WriteHeader(http.StatusForbidden)

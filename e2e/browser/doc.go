@@ -4,6 +4,6 @@
 // (@simplewebauthn/browser), unchanged. Run with the build tag e2e, it starts
 // all of it, runs the specs of clients/playwright/e2e in Debian's Chromium, and
 // reads their report. At the daemon's mock of CIS2, relying parties made of npm
-// openid-client and of go-oidc sign in, and a hostile page tries to. It has no
-// code but tests.
+// openid-client and of go-oidc sign in, and a hostile page tries to; one made of
+// npm express-openid-connect is checked. It has no code but tests.
 package browser

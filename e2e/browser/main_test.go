@@ -38,7 +38,7 @@ func all(m *testing.M) (code int, err error) {
 	if err := run(".", "go", "build", "-o", binary, "../../cmd/authbridge"); err != nil {
 		return 1, err
 	}
-	if _, err := os.Stat(filepath.Join(client, "node_modules", "openid-client")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(client, "node_modules", "express-openid-connect")); errors.Is(err, fs.ErrNotExist) {
 		if err := run(client, "npm", "ci"); err != nil {
 			return 1, err
 		}
