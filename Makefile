@@ -57,7 +57,7 @@ fmt: $(BIN)/gofumpt ## format all Go files
 	$(BIN)/gofumpt -l -w .
 
 clean: ## remove what was built
-	rm -rf bin dist $(BIN) e2e/guest/.cache clients/playwright/node_modules clients/playwright/dist clients/playwright/test-results
+	rm -rf bin dist $(BIN) e2e/guest/.cache e2e/page/node_modules clients/playwright/node_modules clients/playwright/dist clients/playwright/test-results
 
 $(BIN)/golangci-lint:
 	GOBIN=$(CURDIR)/$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)

@@ -1,0 +1,136 @@
+// What happens, as it happens.
+
+import type { Page } from '@playwright/test';
+import { expect, live, test, World } from './worlds';
+
+test('a burst of 1,000 events is followed in order', async ({ page }) => {
+  const world = await World.make(10);
+  await page.goto(await world.entrance());
+  await live(page);
+  await page.evaluate(() => {
+    const seen: string[] = [];
+    (window as any).seen = seen;
+    new MutationObserver((records) => {
+      for (const record of records) for (const node of record.addedNodes) seen.push((node as HTMLElement).dataset.id!);
+    }).observe(document.getElementById('event-rows')!, { childList: true });
+  });
+  const { epoch, first, last } = await world.flip(1000);
+  expect(last - first + 1).toBe(1000);
+  const want = Array.from({ length: last - first + 1 }, (_, i) => `${epoch}-${first + i}`);
+  await expect.poll(() => page.evaluate(() => (window as any).seen.length), { timeout: 30_000 }).toBe(want.length);
+  expect(await page.evaluate(() => (window as any).seen)).toEqual(want);
+  expect(await page.locator('#event-rows li').count()).toBeLessThanOrEqual(500);
+});
+
+test('an event costs as many changes with 1,000 rows as with 10', async ({ page }) => {
+  const counts: number[] = [];
+  for (const keys of [10, 1000]) {
+    const world = await World.make(keys);
+    await page.goto('about:blank');
+    await page.goto(await world.entrance());
+    await live(page);
+    await expect(page.locator('#key-rows > li')).toHaveCount(keys);
+    await world.flip(2); // the timeline has more than its first row
+    const fifth = page.locator('#key-rows > li').nth(4);
+    const candidate = page.locator('#why .candidates > li').nth(4);
+    await expect(candidate).toContainText('ready');
+    await expect(page.locator('#event-rows li').first()).toContainText('ready');
+    await page.evaluate(() => {
+      (window as any).changes = 0;
+      new MutationObserver((records) => { (window as any).changes += records.length; })
+        .observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+    });
+    const before = await rest(page);
+    await world.flip(1);
+    await expect(fifth).toContainText('used by another program');
+    await expect(candidate).toContainText('not ready');
+    counts.push(await rest(page) - before);
+  }
+  console.log(`DOM changes of an event: ${counts[0]} with 10 rows, ${counts[1]} with 1,000`);
+  expect(counts[1]).toBe(counts[0]);
+  expect(counts[0]).toBeLessThan(30);
+});
+
+/** How often the document has changed, once a second went by without a change. */
+async function rest(page: Page): Promise<number> {
+  for (let last = -1; ;) {
+    const now = await page.evaluate(() => (window as any).changes as number);
+    if (now === last) return now;
+    last = now;
+    await page.waitForTimeout(1000);
+  }
+}
+
+test('what others wrote is shown as text', async ({ page, complaints }) => {
+  const hostile = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>`"\'&lt;b>';
+  const world = await World.make(6, hostile);
+  await page.goto(await world.entrance());
+  await live(page);
+  await world.flip(1);
+  await expect(page.locator('#reader-rows h4')).toHaveText(hostile);
+  await expect(page.locator('#key-rows h4').first()).toHaveText(hostile + '0');
+  await expect(page.locator('#event-rows li').first()).toContainText(hostile);
+  await expect(page.locator('#reader-rows .state')).toContainText(hostile);
+  expect(await page.locator('#live img, #live script, #live b').count()).toBe(0);
+  expect(await page.evaluate(() => (window as any).owned)).toBeUndefined();
+  expect(complaints).toEqual([]);
+  const refused = await page.evaluate(() => {
+    try { document.getElementById('headline')!.innerHTML = '<b>x</b>'; return false; } catch { return true; }
+  });
+  expect(refused).toBe(true);
+  complaints.length = 0; // of that one
+});
+
+test('the bench does what hands do', async ({ page, daemon }) => {
+  await page.goto(daemon.entrance());
+  await live(page);
+  const tile = page.locator('#reader-rows > li').first();
+  await expect(tile).toContainText('PIN ok');
+  await page.getByRole('button', { name: 'Pull the card in virtual-reader-1' }).click();
+  await expect(tile).toContainText('no card');
+  await page.getByLabel('Fault of virtual-reader-1', { exact: true }).selectOption('pin-blocked');
+  await page.getByRole('button', { name: 'Set the fault of virtual-reader-1' }).click();
+  await expect(page.locator('#bench-rows')).toContainText('fault: pin-blocked');
+  await page.getByRole('button', { name: 'Insert the card in virtual-reader-1' }).click();
+  await expect(tile).toContainText('PIN blocked');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Ready for AAL3 at mock');
+  await expect(page).toHaveTitle('Attention · authbridge');
+  await page.getByRole('button', { name: 'Unplug virtual-key-1' }).click();
+  await expect(page).toHaveTitle('Not ready · authbridge');
+  await expect(page.locator('#announce')).toHaveText(/AAL[23] at mock: not ready\./);
+});
+
+test('somebody who is needed is asked for, and a virtual key is touched by a click', async ({ page, daemon }) => {
+  daemon.cli('virtual', 'unplug', 'virtual-key-1');
+  daemon.cli('virtual', 'plug', 'virtual-key-1', '--touch', 'command');
+  await page.goto(daemon.entrance());
+  await live(page);
+  const login = daemon.begin(['login', '--kind', 'security-key', '--purpose', 'run 17']);
+  const ended = new Promise((resolve) => login.once('close', resolve));
+  const prompt = page.locator('#prompt-rows > li');
+  for (let touched = false; !touched;) { // a registration first, then the sign-in
+    await expect(prompt).toContainText('run 17', { timeout: 20_000 });
+    await prompt.getByRole('button', { name: 'Touch' }).click().catch(() => {});
+    touched = await Promise.race([ended.then(() => true), page.waitForTimeout(700).then(() => false)]);
+  }
+  expect(await ended).toBe(0);
+  await expect(prompt).toHaveCount(0);
+  const run = page.locator('#login-rows > li').first();
+  await expect(run).toContainText('sign-in at mock: passed');
+  const saved = page.waitForEvent('download');
+  await run.getByRole('button', { name: /^page report/ }).click();
+  expect((await saved).suggestedFilename()).toMatch(/^login-[0-9a-f]+\.html$/);
+});
+
+test('the report is text for the clipboard, without names of people', async ({ page, daemon, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.goto(daemon.entrance());
+  await live(page);
+  await page.getByRole('button', { name: 'Copy report' }).click();
+  await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
+  const text = await page.evaluate(() => navigator.clipboard.readText()).catch(() => '');
+  if (text) {
+    expect(text).toContain('AAL3 at mock: ready.');
+    expect(text).toContain('PIN_RETRIES');
+  }
+});
