@@ -10,7 +10,7 @@ import (
 	"runtime"
 )
 
-// ErrNoBrowser: there is no desktop here that could show a file.
+// ErrNoBrowser says that there is no desktop here that could show a file.
 var ErrNoBrowser = errors.New("no browser can be opened here")
 
 // Browse has the user's browser show a file. It takes no address: what a

@@ -129,7 +129,7 @@ func checkUse(by *Caller, id string, fence uint64, l *contract.Lease, owner *con
 	switch {
 	case !by.Owns(*owner):
 		return refuse(failure.LeaseNotYours, "", "it is that of "+l.Holder)
-	case l.Origin == contract.Physical && by.Owner.Lease == "" && !by.has(contract.RightPhysical):
+	case l.Origin == contract.Physical && by.Lease == "" && !by.has(contract.RightPhysical):
 		return refuse(failure.PhysicalRight, "", "the caller does not have the right physical") // a page of the owner's
 	case l.State == contract.LeaseQueued:
 		return refuse(failure.LeaseUnknown, "", "it is still in the queue")

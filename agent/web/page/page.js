@@ -213,7 +213,7 @@ function entry(title, why) {
 function gone(since) {
   stand('gone');
   put($('headline'), 'Not running');
-  put($('headline-why'), `authbridge does not answer. Start it with “authbridge run”; this page comes back by itself. What is below is as of ${at(since)}.`);
+  put($('headline-why'), `authbridge does not answer; this page looks again by itself. If it was stopped, start it with “authbridge run”, and open the page anew with “authbridge open”. What is below is as of ${at(since)}.`);
   put($('connection'), 'not running');
   $('live').dataset.stale = '';
 }

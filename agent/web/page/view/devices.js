@@ -81,7 +81,7 @@ function tile(kind) {
       put(card, kind === 'reader' ? one?.name : one?.product);
       show(card, Boolean(card.textContent) && card.textContent !== value.name);
       sign.patch(verdict);
-      put(state, stateLine(device, one));
+      put(state, stateLine(device, one, verdict));
       put(tags, [device.origin === 'virtual' ? 'virtual' : 'physical', one?.environment && `${one.environment} card`].filter(Boolean).join(' · '));
       put(lent, [lease && `lent to ${lease.holder}${lease.purpose ? ` for ${lease.purpose}` : ''}`, ceremony && (doing[ceremony.state] ?? ceremony.state)].filter(Boolean).join(' · '));
       show(lent, Boolean(lease || ceremony));
@@ -101,8 +101,9 @@ function standing(device, one, bad) {
   return device.condition === 'ready' && one ? 'pass' : 'unknown';
 }
 
-function stateLine(device, one) {
-  const parts = [words[device.condition] ?? device.condition];
+function stateLine(device, one, verdict) {
+  // What answers but fails a check is not to be called ready.
+  const parts = [device.condition === 'ready' && verdict === 'fail' ? 'answers' : words[device.condition] ?? device.condition];
   const pin = one?.pin;
   if (device.condition === 'ready' && pin) {
     if (pin.state === 'ok') parts.push(pin.tries_left === undefined ? 'PIN ok' : `PIN ok, ${pin.tries_left} tries left`);

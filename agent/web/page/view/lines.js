@@ -99,6 +99,7 @@ export function promptRows(touch) {
           pic = drawing(ceremony.type === 'sign' ? 'reader' : 'key');
           node.prepend(pic);
         }
+        mark(node, 'data-origin', ceremony.authenticator_origin);
         mark(pic, 'data-card', ceremony.state === 'insert' ? 'out' : 'in');
         mark(pic, 'data-does', ceremony.state);
         put(text, ceremony.prompt?.text ?? `${ask[ceremony.state]}: ${ceremony.name}`);

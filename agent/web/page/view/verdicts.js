@@ -6,7 +6,7 @@ import { checkRow, markOf, worstFirst } from './checks.js';
 export const levels = [2, 3];
 export const outcomeWord = { ready: 'ready', not_ready: 'not ready', unproven: 'unproven' };
 const outcomeMark = { ready: 'pass', not_ready: 'fail', unproven: 'unknown' };
-const targetWord = { mock: 'on this machine', int: 'integration', dep: 'deployment', prod: 'live' };
+const targetWord = { mock: 'here', int: 'integration', dep: 'deployment', prod: 'live' };
 const mostCandidates = 12;
 
 export const keyOf = (aal, target) => `${aal} ${target}`;
