@@ -85,13 +85,30 @@ func (l *Logins) look() {
 	}
 }
 
+// lookAgain is how soon a file that could not be read is looked at again, so that
+// who has put it right need not ask for that. Where all is well nothing wakes.
+const lookAgain = 2 * time.Second
+
 // Run publishes all that is known each time something is learned.
 func (l *Logins) Run(ctx context.Context, publish func(Observation)) error {
 	since := l.config.Now()
+	var told []health.App
+	learned := true
 	for {
-		publish(l.observe(since))
+		o := l.observe(since)
+		if learned || !slices.EqualFunc(told, o.Apps, func(a, b health.App) bool { return a.Trouble == b.Trouble }) {
+			publish(o)
+			told = o.Apps
+		}
+		var again <-chan time.Time
+		if slices.ContainsFunc(o.Apps, func(a health.App) bool { return a.Trouble != "" }) {
+			again = time.After(lookAgain)
+		}
 		select {
 		case <-l.wake:
+			learned = true
+		case <-again:
+			learned = false
 		case <-ctx.Done():
 			return nil
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"authbridge/agent/contract"
 	"authbridge/agent/health"
@@ -59,6 +61,10 @@ func TestWhatLoginsShowIsKnownAtOnce(t *testing.T) {
 }
 
 func TestAnAuthenticatorAppIsThereWhereItsSecretIs(t *testing.T) {
+	synctest.Test(t, anAuthenticatorAppIsThere)
+}
+
+func anAuthenticatorAppIsThere(t *testing.T) {
 	var mode atomic.Value
 	mode.Store("")
 	logins := NewLogins(LoginsConfig{
@@ -73,7 +79,8 @@ func TestAnAuthenticatorAppIsThereWhereItsSecretIs(t *testing.T) {
 			return nil
 		},
 	})
-	inv, _ := start(t, Config{Sources: []Source{logins}, Judge: health.Judge})
+	inv, stop := start(t, Config{Sources: []Source{logins}, Judge: health.Judge})
+	defer stop()
 	s, err := inv.Await(t.Context(), func(s *contract.Snapshot) bool { return len(s.Authenticators) == 1 })
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +101,16 @@ func TestAnAuthenticatorAppIsThereWhereItsSecretIs(t *testing.T) {
 	text, _ := json.Marshal(s)
 	if !strings.Contains(string(text), "0644") || strings.Contains(string(text), "/home/ada") {
 		t.Errorf("%s", text)
+	}
+	// Put right, it is so without anybody's asking.
+	mode.Store("")
+	if _, err = inv.Await(t.Context(), func(s *contract.Snapshot) bool { return s.Authenticators[0].Checks[0].State == contract.Pass }); err != nil {
+		t.Fatal(err)
+	}
+	observed := inv.Stats().Observations
+	time.Sleep(time.Hour)
+	if now := inv.Stats().Observations; now != observed {
+		t.Errorf("%d observations while nothing was the matter", now-observed)
 	}
 	if err := inv.Reread("totp-000000000000"); !errors.Is(err, ErrNotFound) {
 		t.Error(err)

@@ -253,6 +253,8 @@ func TestRefusals(t *testing.T) {
 		{"blocked, by id", []contract.Authenticator{blocked}, plain, change(func(r *contract.LeaseRequest) { r.Authenticator, r.AAL = "key-1", 0 }), failure.LeaseUnmet, "0 of 8 tries"},
 		{"hung, by id", []contract.Authenticator{mute}, plain, change(func(r *contract.LeaseRequest) { r.Authenticator, r.AAL = "key-4", 0 }), failure.LeaseUnmet, "it is hung: no answer"},
 		{"another user's", []contract.Authenticator{card(1, "555000000001")}, plain, change(func(r *contract.LeaseRequest) { r.User = "555000000002" }), failure.LeaseUnmet, "another user"},
+		{"another user's key", []contract.Authenticator{bound(1, "555000000001")}, plain, change(func(r *contract.LeaseRequest) { r.User = "555000000002" }), failure.LeaseUnmet, "another user"},
+		{"another user's key, by id", []contract.Authenticator{bound(1, "555000000001")}, plain, change(func(r *contract.LeaseRequest) { r.Authenticator, r.AAL, r.User = "key-1", 0, "555000000002" }), failure.LeaseUnmet, "another user"},
 		{"another user's, by id", []contract.Authenticator{card(1, "555000000001")}, plain, change(func(r *contract.LeaseRequest) { r.Authenticator, r.AAL, r.User = "card-1", 0, "555000000002" }), failure.LeaseUnmet, "another user"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -269,6 +271,35 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bound is a key that the configuration says is a user's.
+func bound(n int, user string) contract.Authenticator {
+	a := virtualKey(n)
+	a.Users = []contract.Binding{{Target: "mock", User: user, By: contract.ByConfiguration}}
+	return a
+}
+
+// TestTheUsersOwnKeyIsLentFirst, before one of which nobody knows whose it is.
+func TestTheUsersOwnKeyIsLentFirst(t *testing.T) {
+	const ada = "555000000001"
+	own := but(bound(3, ada), failure.KeyPINRetries, "not told")
+	for i := range own.Checks {
+		if own.Checks[i].State == contract.Fail {
+			own.Checks[i].State = contract.Unknown // no better proven than another's
+		}
+	}
+	d, _ := begin(t, newWorld(t, virtualKey(1), bound(2, "555000000002"), own), &memory{})
+	r := forMock("")
+	r.User = ada
+	mustRelease(t, d, token("ci"), mustTake(t, d, token("ci"), r).ID) // not even after it was used last
+	for _, want := range []string{"key-3", "key-1"} {
+		if l := mustTake(t, d, token("ci"), r); l.Authenticator != want {
+			t.Errorf("took %s, want %s", l.Authenticator, want)
+		}
+	}
+	_, err := d.Take(soon(t), token("ci"), r, nil)
+	wantCode(t, err, failure.LeaseTaken)
 }
 
 // A test may need an authenticator that is not fit to sign in, and names it.

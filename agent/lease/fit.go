@@ -184,6 +184,9 @@ func scrub(text string, a *contract.Authenticator, want contract.Requirement) st
 	hide := []string{want.User}
 	if a != nil {
 		hide = append(hide, a.User, a.Holder)
+		for _, b := range a.Users {
+			hide = append(hide, b.User)
+		}
 	}
 	for _, word := range hide {
 		if word != "" {

@@ -28,9 +28,6 @@ type Config struct {
 	Mock    Mock
 	// VirtualPIN is that of every virtual authenticator.
 	VirtualPIN string
-	// TOTP reads the secret of a user's authenticator application at a target,
-	// base32, which the run wipes. It is an error where none is configured.
-	TOTP func(target, user string) ([]byte, error)
 	// Look looks at a real target now, and judges whether it can be reached and
 	// what it offers; it bounds itself to less than 10 s. Nil: a run finds out as
 	// it goes.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -127,6 +129,38 @@ func TestUsersInOneListAreNotChanged(t *testing.T) {
 		if _, err := findUsers([]byte(text)); err != errInlineUsers { //nolint:errorlint // it is that very one
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// TestWhatWouldSaySomethingElseIsNotWritten: the file is read back before it is
+// one.
+func TestWhatWouldSaySomethingElseIsNotWritten(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(path, []byte(twoUsers), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := openConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{twoUsers + "\n[trace]\napdu = true\n", twoUsers + "moon = 1\n", ""} {
+		if err := f.write([]byte(text), f.Config); err == nil {
+			t.Errorf("%q was written", text)
+		}
+	}
+	// Nor what would undo another's change.
+	if err := os.WriteFile(path, []byte("# Mine.\n"+twoUsers), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.write([]byte(twoUsers+"# Ours.\n"), f.Config); err == nil || !strings.Contains(err.Error(), "meanwhile") {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "# Mine.\n"+twoUsers {
+		t.Errorf("it is %q, %v", got, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }
 

@@ -53,7 +53,7 @@ type loginParts struct {
 func loginRuns(ctx context.Context, p loginParts) (*login.Runner, error) {
 	config := login.Config{
 		Targets: p.settings.realTargets(), Look: p.look, Leases: p.desk, Ceremonies: p.conductor, Inventory: p.inventory, Judge: p.judge, Store: p.kept,
-		Tell: p.inventory.Tell, TOTP: totpOf(p.settings.Users), Learn: p.learn, Log: p.log,
+		Tell: p.inventory.Tell, Learn: p.learn, Log: p.log,
 	}
 	if p.devices != nil {
 		config.Virtual, config.VirtualPIN = p.devices, virtual.DefaultPIN

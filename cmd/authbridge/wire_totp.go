@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/base32"
 	"errors"
-	"slices"
 
 	"authbridge/platform"
 )
@@ -43,17 +42,3 @@ func readTOTP(file string) ([]byte, error) {
 	}
 	return secret, nil
 }
-
-// totpOf finds the secrets of users at their targets. It is an error where a user
-// has none.
-func totpOf(users []User) func(target, uuid string) ([]byte, error) {
-	return func(target, uuid string) ([]byte, error) {
-		i := slices.IndexFunc(users, func(u User) bool { return u.UUID[target] == uuid && u.TOTPFile != "" })
-		if i < 0 {
-			return nil, errNoTOTP
-		}
-		return readTOTP(users[i].TOTPFile)
-	}
-}
-
-var errNoTOTP = errors.New("no secret of an authenticator application is configured for this user")
