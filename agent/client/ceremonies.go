@@ -75,7 +75,7 @@ func (c *Client) RunCeremony(ctx context.Context, request contract.CeremonyReque
 	}
 	r := &running{client: c, id: ceremony.ID, told: told}
 	if r.hear(ceremony); !ceremony.State.Over() {
-		err = c.Events(ctx, "", func(e Event) error { return r.event(ctx, e) })
+		err = c.await(ctx, func(e Event) error { return r.event(ctx, e) })
 	}
 	if err == nil || errors.Is(err, errCeremonyOver) {
 		if ceremony, err = c.Ceremony(ctx, ceremony.ID, 0); err == nil {

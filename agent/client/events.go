@@ -73,6 +73,33 @@ func (c *Client) Events(ctx context.Context, after string, tell func(Event) erro
 	}
 }
 
+// returnTime is how long who waits for something to end is patient with a daemon
+// that is gone: one that is restarted is back before.
+const returnTime = 15 * time.Second
+
+// await is Events for who waits for something to end. It also fails once the
+// daemon has been gone for a while.
+func (c *Client) await(ctx context.Context, tell func(Event) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	away := time.AfterFunc(returnTime, func() { cancel(c.notReachable(ctx, errEnded)) })
+	defer away.Stop()
+	away.Stop() // nobody is
+	err := c.Events(ctx, "", func(e Event) error {
+		switch {
+		case e.Lost != nil:
+			away.Reset(returnTime)
+		case e.Back:
+			away.Stop()
+		}
+		return tell(e)
+	})
+	if errors.Is(err, context.Canceled) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // following is one call of Events, over all its connections.
 type following struct {
 	after  string

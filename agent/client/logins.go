@@ -91,7 +91,7 @@ func (c *Client) RunLogin(ctx context.Context, request contract.LoginRequest, to
 	}
 	f := &followed{client: c, id: l.ID, told: told, heard: make(map[stepKey]bool), asked: make(map[string]int)}
 	if err = f.hear(l); err == nil {
-		err = c.Events(ctx, "", func(e Event) error { return f.event(ctx, e) })
+		err = c.await(ctx, func(e Event) error { return f.event(ctx, e) })
 	}
 	if err == nil || errors.Is(err, errLoginOver) {
 		if l, err = c.Login(ctx, f.id, 0); err == nil {

@@ -61,3 +61,44 @@ func TestASilentStreamIsTakenUpAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoWaitsGivesUpADaemonThatStaysAway: one that is back in time is waited
+// for, one that stays away is not.
+func TestWhoWaitsGivesUpADaemonThatStaysAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var up bool
+		c := &Client{URL: "http://127.0.0.1:1", Dial: func(context.Context, string, string) (net.Conn, error) {
+			if !up {
+				return nil, errors.New("nobody listens")
+			}
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(theirs)); err != nil {
+					return
+				}
+				_, _ = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nid: a-7\nevent: snapshot\ndata: {\"id\":\"a-7\"}\n\n")
+				time.Sleep(time.Second) //nolint:forbidigo // it ends a second later, in a bubble's time
+			}()
+			return ours, nil
+		}}
+		up = true
+		for _, at := range []struct {
+			after time.Duration
+			up    bool
+		}{{500 * time.Millisecond, false}, {8 * time.Second, true}, {14 * time.Second, false}} {
+			time.AfterFunc(at.after, func() { up = at.up })
+		}
+		err := c.await(t.Context(), func(Event) error { return nil })
+		if !errors.Is(err, ErrNotReachable) {
+			t.Errorf("got %v", err)
+		}
+		// It was gone for less than that once, and for good from 14 s on.
+		if waited := time.Since(began); waited < 13*time.Second+returnTime || waited > 15*time.Second+returnTime {
+			t.Errorf("gave up after %s", waited)
+		}
+		c.Close()
+		synctest.Wait()
+	})
+}
