@@ -6,8 +6,8 @@ exec 3>&1 1>&2 # standard output is for progress alone
 export PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(realpath "$1")
-suite=bookworm
-packages=systemd,systemd-sysv,udev,dbus,kmod,busybox-static,fido2-tools,pcscd,libccid,opensc,usbutils,procps
+suite=trixie
+packages=systemd,systemd-sysv,libpam-systemd,polkitd,udev,dbus,kmod,busybox-static,fido2-tools,pcscd,libccid,opensc,usbutils,procps
 modules="virtio_pci virtio_blk ext4 virtio_console virtio_rng 9p 9pnet_virtio configfs
   uhid hid-generic usbhid uhci_hcd dummy_hcd libcomposite usb_f_hid"
 early="virtio_pci virtio_blk ext4" # what it takes to mount the disk
@@ -17,11 +17,17 @@ trap 'rm -rf "$work"' EXIT
 root=$work/root kernel=$work/root/kernel
 say() { echo "guest: $*" >&3; }
 
-# Debian's own sources of this machine, if it has them, for it may use a mirror.
+# Debian's own sources of this machine, if it has them, for it may use a mirror:
+# those of its own suite, with the name of the guest's in its place.
 sources=()
-if grep -qs "^VERSION_CODENAME=$suite" /etc/os-release; then
+own=$(. /etc/os-release && echo "$ID:${VERSION_CODENAME-}")
+if [[ $own == debian:?* ]]; then
   for list in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
-    if grep -qsw "$suite" "$list"; then sources=("$list"); break; fi
+    if grep -qsw "${own#debian:}" "$list"; then
+      sources=("$work/$(basename "$list")")
+      sed "s/\\b${own#debian:}\\b/$suite/g" "$list" >"${sources[0]}"
+      break
+    fi
   done
 fi
 
@@ -37,6 +43,7 @@ mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages
     apt-get download -q "$(apt-cache depends linux-image-amd64 | sed -n "s/.*Depends: \(linux-image-[0-9].*\)/\1/p" | head -n 1)"' \
   "$suite" "$root" "${sources[@]}"
 dpkg-deb -x "$work"/linux-image-*.deb "$kernel"
+[ -e "$kernel/lib" ] || ln -s usr/lib "$kernel/lib" # since Debian 13
 version=$(basename "$kernel"/lib/modules/*)
 
 say "choosing kernel modules of $version"
@@ -80,14 +87,18 @@ mkdir -p "$ram"/{bin,dev,proc,sys,root,modules}
 cp "$root/bin/busybox" "$ram/bin/"
 install -m 755 "$here/inside/init" "$ram/init"
 while read -r file; do
-  cp "$kernel$file" "$ram/modules/"
-  basename "$file" >>"$ram/modules/order"
+  name=$(basename "$file" .xz)
+  case $file in # busybox reads no compressed ones
+    *.xz) xz -dc "$kernel$file" >"$ram/modules/$name" ;;
+    *) cp "$kernel$file" "$ram/modules/$name" ;;
+  esac
+  echo "$name" >>"$ram/modules/order"
 done <"$work/early"
 (cd "$ram" && find . | cpio -o -H newc --quiet) >"$out/initrd"
 
-# An uncompressed kernel starts 9 s earlier where the processor is emulated. xz
+# An uncompressed kernel starts 9 s earlier where the processor is emulated. zstd
 # complains of what follows its data in the image.
 image=$(ls "$kernel"/boot/vmlinuz-*)
-at=$(LC_ALL=C grep -abo "$(printf '\3757zXZ')" "$image" | head -n 1 | cut -d: -f1)
-tail -c "+$((at + 1))" "$image" | xz -dc >"$out/vmlinux" 2>/dev/null || true
+at=$(LC_ALL=C grep -abom1 -P '\x28\xb5\x2f\xfd' "$image" | head -n 1 | cut -d: -f1)
+tail -c "+$((at + 1))" "$image" | zstd -qdc >"$out/vmlinux" 2>/dev/null || true
 [ "$(head -c 4 "$out/vmlinux" | tail -c 3)" = ELF ] || { echo "no kernel was found in $image"; exit 1; }

@@ -35,6 +35,7 @@ var tools = []struct{ program, in string }{
 	{"mke2fs", "e2fsprogs"},
 	{"cpio", "cpio"},
 	{"xz", "xz-utils"},
+	{"zstd", "zstd"},
 	{"dpkg-deb", "dpkg"},
 }
 
