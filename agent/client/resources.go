@@ -21,6 +21,12 @@ func (c *Client) Status(ctx context.Context) (*contract.Snapshot, error) {
 	return &s, nil
 }
 
+// Alive is an error while the daemon does not answer.
+func (c *Client) Alive(ctx context.Context) error {
+	_, err := c.bytes(ctx, answerTime, http.MethodGet, "/v1/status", nil)
+	return err
+}
+
 // Ready answers a question. With wait the daemon holds the call until the
 // answer is ready or the time is up (at most 5 minutes). A verdict that is not
 // ready is no error.

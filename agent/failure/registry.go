@@ -25,6 +25,7 @@ func Subjects() []Subject {
 		{"After a login", loginEntries()},
 		{"Relying parties", relyingPartyEntries()},
 		{"Starting and finding the daemon", startEntries()},
+		{"The daemon as a service", serviceEntries()},
 		{"Leases", leaseEntries()},
 		{"Ceremonies", ceremonyEntries()},
 		{"Answers of the API", apiEntries()},

@@ -164,7 +164,8 @@ be done now, with which authenticator, and if not, why not and what to do.`,
 	root.PersistentFlags().BoolVar(&f.json, "json", false, "write JSON, as the API does")
 	root.AddCommand(
 		newRun(&f), newStatus(&f), newReady(&f), newWatch(&f), newDoctor(&f),
-		newAuthenticators(&f), newLease(&f), newCeremony(&f), newLogin(&f), newCheck(&f), newMock(&f), newVirtual(&f), newToken(&f), newOpen(&f), newConfig(&f), newVersion(&f),
+		newAuthenticators(&f), newLease(&f), newCeremony(&f), newLogin(&f), newCheck(&f), newMock(&f), newVirtual(&f),
+		newToken(&f), newOpen(&f), newConfig(&f), newService(&f), newVersion(&f),
 	)
 	return root
 }

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"sync"
 
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"authbridge/agent/client"
 	"authbridge/agent/failure"
+	"authbridge/platform"
 )
 
 func newRun(f *flags) *cobra.Command {
@@ -16,7 +22,10 @@ func newRun(f *flags) *cobra.Command {
 		Short: "Run the daemon in the foreground",
 		Long: `Run the daemon in the foreground. It prints one line once it listens, and stops
 on Ctrl-C or SIGTERM. Without a configuration file it runs on its embedded
-default: virtual authenticators, and your own hardware.`,
+default: virtual authenticators, and your own hardware.
+
+On SIGHUP it reads its configuration anew. One that has an error changes nothing;
+else the daemon starts over with it, which gives leases back as its end does.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.stateDir = f.stateDir
@@ -28,10 +37,9 @@ default: virtual authenticators, and your own hardware.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			err = serve(c.Context(), s, log, func(address string) {
+			return startError(serveOn(c.Context(), o, s, log, func(address string) {
 				_, _ = fmt.Fprintf(c.OutOrStdout(), "listening on http://%s\n", address)
-			})
-			return startError(err)
+			}))
 		},
 	}
 	c.Flags().StringVar(&o.config, "config", "", "configuration file (default: the user's, if there is one)")
@@ -40,6 +48,68 @@ default: virtual authenticators, and your own hardware.`,
 	c.Flags().StringVar(&o.physical, "physical", "", "your own hardware: on or off")
 	c.Flags().StringVar(&o.logLevel, "log-level", "", "error, warn, info or debug")
 	return c
+}
+
+// errReload is why the daemon ends to start over.
+var errReload = errors.New("the configuration has changed")
+
+// serveOn serves until ctx ends, and starts over each time that a reload
+// brings other settings. Who supervises it hears of all that.
+func serveOn(ctx context.Context, o overrides, s settings, log *logrus.Logger, listening func(address string)) error {
+	var supervisor platform.Supervisor
+	asked := reloads(ctx)
+	for {
+		serving, end := context.WithCancelCause(ctx)
+		next := make(chan settings, 1)
+		var beside sync.WaitGroup
+		beside.Go(func() {
+			for {
+				select {
+				case <-serving.Done():
+					supervisor.Stopping()
+					return
+				case <-asked:
+				}
+				if changed, ok := reload(o, s, log); ok {
+					supervisor.Reloading()
+					next <- changed
+					end(errReload)
+					return
+				}
+			}
+		})
+		err := serve(serving, s, log, func(address string) {
+			listening(address)
+			supervisor.Ready()
+			beside.Go(func() { supervisor.Watch(serving, (&client.Client{StateDir: s.StateDir}).Alive) })
+		})
+		again := errors.Is(context.Cause(serving), errReload)
+		end(nil)
+		beside.Wait()
+		if !again || err != nil {
+			return err
+		}
+		s = <-next
+		if level, err := logrus.ParseLevel(s.LogLevel); err == nil { // validated
+			log.SetLevel(level)
+		}
+	}
+}
+
+// reload reads the configuration anew; ok is false where it is as before, or has
+// an error.
+func reload(o overrides, now settings, log *logrus.Logger) (next settings, ok bool) {
+	next, err := settle(o, getenv)
+	switch {
+	case err != nil:
+		log.WithError(err).Error("the configuration is not taken: it has an error")
+		return now, false
+	case reflect.DeepEqual(next, now):
+		log.Info("the configuration is as before")
+		return now, false
+	}
+	log.Info("the configuration has changed: starting over with it")
+	return next, true
 }
 
 // startError adds the registry's remedy to why the daemon could not start.

@@ -1,0 +1,40 @@
+package failure
+
+// Failures of the daemon as a service of the operating system.
+const (
+	ServiceNoManager Code = "SERVICE_NO_MANAGER"
+	ServiceNoSession Code = "SERVICE_NO_SESSION"
+	ServiceNone      Code = "SERVICE_NOT_INSTALLED"
+	ServiceRights    Code = "SERVICE_RIGHTS"
+	ServiceSilent    Code = "SERVICE_SILENT"
+	ServiceFailed    Code = "SERVICE_FAILED"
+)
+
+func serviceEntries() []Entry {
+	return []Entry{
+		{
+			Code: ServiceNoManager, Title: "Nothing here manages services",
+			Remedy: "Run the daemon with `authbridge run`; in a container, mount the socket of the host's daemon instead.",
+		},
+		{
+			Code: ServiceNoSession, Title: "The manager of your own services does not answer",
+			Remedy: "Log in as yourself, not by su or sudo; where nobody logs in, `loginctl enable-linger` starts your services without a session.",
+		},
+		{
+			Code: ServiceNone, Title: "The service is not installed",
+			Remedy: "Install it with `authbridge service install`.",
+		},
+		{
+			Code: ServiceRights, Title: "Services of this machine are for its administrator",
+			Remedy: "Run the command again as administrator.",
+		},
+		{
+			Code: ServiceSilent, Title: "The service runs and does not answer",
+			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, then `authbridge service restart`.",
+		},
+		{
+			Code: ServiceFailed, Title: "The manager of services could not do it",
+			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`; `authbridge doctor` finds the usual reasons.",
+		},
+	}
+}

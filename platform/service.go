@@ -1,0 +1,176 @@
+package platform
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/kardianos/service"
+)
+
+// ServiceName is that of the daemon where services are managed: a systemd unit,
+// a launchd label, a Windows service.
+const ServiceName = "authbridge"
+
+const serviceDescription = "authbridge: smartcards and security keys for login tests"
+
+// What stands in the way of managing the service.
+var (
+	// ErrNoServices: nothing here manages services, as in most containers.
+	ErrNoServices = errors.New("no manager of services runs here")
+	// ErrNoSession: the user's own manager of services does not answer.
+	ErrNoSession = errors.New("the manager of your own services does not answer")
+	// ErrNotInstalled: the daemon is no service.
+	ErrNotInstalled = errors.New("the service is not installed")
+	// ErrNotPermitted: the manager wants an administrator.
+	ErrNotPermitted = errors.New("the manager of services wants an administrator")
+)
+
+// ServiceState is what the manager says of the service. That it runs is not yet
+// that it answers.
+type ServiceState struct {
+	Installed bool
+	// Enabled is whether it starts by itself.
+	Enabled bool
+	Running bool
+	// Detail is the manager's own word, such as auto-restart; it may be empty.
+	Detail string
+	// Unit is the file that describes it; empty where there is none, or none is
+	// known.
+	Unit string
+	// Restarts counts those since it was started by hand.
+	Restarts int
+}
+
+// Service is the daemon as a service of the operating system. On Linux and macOS
+// it is the user's own: the person at the seat has card, key, keyring and
+// browser. On Windows it is the machine's.
+type Service struct {
+	program string
+	manager service.Service
+}
+
+//go:embed units/user.service
+var userUnit string
+
+//go:embed units/agent.plist
+var agentPlist string
+
+// NewService is the service that runs a program with some arguments: absolute
+// paths, since it starts elsewhere.
+func NewService(program string, args ...string) (*Service, error) {
+	config := &service.Config{
+		Name: ServiceName, DisplayName: ServiceName, Description: serviceDescription,
+		Executable: program, Arguments: args,
+		Option: service.KeyValue{
+			"UserService": runtime.GOOS != "windows", "SystemdScript": userUnit, "LaunchdConfig": agentPlist,
+			"LogDirectory": filepath.Join(homeDir(), "Library", "Logs"), // of launchd
+			"OnFailure":    "restart", "OnFailureDelayDuration": time.Second.String(),
+		},
+	}
+	manager, err := service.New(noProgram{}, config)
+	switch {
+	case errors.Is(err, service.ErrNoServiceSystemDetected), err == nil && !managed(manager.Platform()):
+		return nil, ErrNoServices
+	case err != nil:
+		return nil, err
+	}
+	return &Service{program: program, manager: manager}, nil
+}
+
+// managed is whether a manager is one that this project knows. The library also
+// knows older ones, which have no services of a user's own.
+func managed(platform string) bool {
+	switch platform {
+	case "linux-systemd", "darwin-launchd", "windows-service":
+		return true
+	}
+	return false
+}
+
+// noProgram: the library is asked to manage the service, and never to run it.
+type noProgram struct{}
+
+func (noProgram) Start(service.Service) error { return nil }
+func (noProgram) Stop(service.Service) error  { return nil }
+
+// State asks the manager.
+func (s *Service) State(ctx context.Context) (ServiceState, error) { return s.state(ctx) }
+
+// Install makes the program a service that starts with the session, in place of
+// one that is there. It does not start it.
+func (s *Service) Install(ctx context.Context) error {
+	now, err := s.State(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Installed {
+		if err := s.manager.Uninstall(); err != nil {
+			return s.explain(err)
+		}
+	}
+	return s.explain(s.manager.Install())
+}
+
+// Uninstall stops the service and takes away what Install made.
+func (s *Service) Uninstall(ctx context.Context) error {
+	now, err := s.installed(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Running {
+		if err := s.manager.Stop(); err != nil {
+			return s.explain(err)
+		}
+	}
+	return s.explain(s.manager.Uninstall())
+}
+
+// Start returns once the manager has started it, which on Linux is once it
+// listens.
+func (s *Service) Start(ctx context.Context) error {
+	if _, err := s.installed(ctx); err != nil {
+		return err
+	}
+	return s.explain(s.manager.Start())
+}
+
+// Stop returns once it has ended.
+func (s *Service) Stop(ctx context.Context) error {
+	if _, err := s.installed(ctx); err != nil {
+		return err
+	}
+	return s.explain(s.manager.Stop())
+}
+
+// Restart is Stop, if it runs, and Start.
+func (s *Service) Restart(ctx context.Context) error {
+	if _, err := s.installed(ctx); err != nil {
+		return err
+	}
+	return s.explain(s.manager.Restart())
+}
+
+func (s *Service) installed(ctx context.Context) (ServiceState, error) {
+	now, err := s.State(ctx)
+	if err == nil && !now.Installed {
+		err = ErrNotInstalled
+	}
+	return now, err
+}
+
+func (s *Service) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, service.ErrNotInstalled):
+		return ErrNotInstalled
+	case denied(err):
+		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
+	}
+	return err
+}

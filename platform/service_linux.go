@@ -1,0 +1,56 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// askTime bounds a question to the manager: a bus that hangs is none.
+const askTime = 10 * time.Second
+
+// state asks systemctl for properties, since is-active says of a unit that waits
+// for its next try that it is activating, and nothing of where it came from.
+func (s *Service) state(ctx context.Context) (ServiceState, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "systemctl", "--user", "show", ServiceName+".service",
+		"--property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath,NRestarts")
+	var words strings.Builder
+	cmd.Stderr = &words
+	out, err := cmd.Output()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return ServiceState{}, ErrNoServices
+	case err != nil:
+		return ServiceState{}, fmt.Errorf("%w: %s", ErrNoSession, strings.TrimSpace(words.String()))
+	}
+	return unitState(string(out)), nil
+}
+
+// unitState reads the properties of a unit (systemctl(1), show).
+func unitState(text string) ServiceState {
+	of := map[string]string{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		of[name] = value
+	}
+	state := ServiceState{
+		Installed: of["LoadState"] != "not-found" && of["LoadState"] != "",
+		Enabled:   of["UnitFileState"] == "enabled" || of["UnitFileState"] == "enabled-runtime",
+		Running:   of["ActiveState"] == "active" || of["ActiveState"] == "reloading",
+		Unit:      of["FragmentPath"],
+	}
+	if sub := of["SubState"]; sub != "running" && sub != "dead" {
+		state.Detail = sub
+	}
+	state.Restarts, _ = strconv.Atoi(of["NRestarts"])
+	return state
+}
+
+func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }

@@ -1,0 +1,26 @@
+//go:build !linux
+
+package platform
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/kardianos/service"
+)
+
+// state is what the library can tell. launchd and Windows start what is installed
+// by themselves.
+func (s *Service) state(context.Context) (ServiceState, error) {
+	status, err := s.manager.Status()
+	switch {
+	case errors.Is(err, service.ErrNotInstalled):
+		return ServiceState{}, nil
+	case err != nil:
+		return ServiceState{}, s.explain(err)
+	}
+	return ServiceState{Installed: true, Enabled: true, Running: status == service.StatusRunning}, nil
+}
+
+func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }

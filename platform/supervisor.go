@@ -1,0 +1,53 @@
+package platform
+
+import (
+	"context"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// Supervisor is the manager of services that started this process, if one did
+// that wants to hear of it (sd_notify(3)). Where there is none nothing is said.
+type Supervisor struct{}
+
+// Ready says that the daemon listens.
+func (Supervisor) Ready() { tell(daemon.SdNotifyReady) }
+
+// Reloading says that the daemon reads its configuration anew; Ready ends it.
+func (Supervisor) Reloading() { tell(daemon.SdNotifyReloading) }
+
+// Stopping says that the daemon ends.
+func (Supervisor) Stopping() { tell(daemon.SdNotifyStopping) }
+
+// tell: who does not hear it starts us anew, so there is nothing to do about it.
+func tell(state string) { _, _ = daemon.SdNotify(false, state) }
+
+// Watch tells the manager that the daemon lives, as often as it wants to hear
+// it, as long as alive says so. It returns when ctx ends; at once where nobody
+// watches.
+func (Supervisor) Watch(ctx context.Context, alive func(context.Context) error) {
+	limit, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || limit <= 0 {
+		return
+	}
+	watch(ctx, limit, alive, func() { tell(daemon.SdNotifyWatchdog) })
+}
+
+func watch(ctx context.Context, limit time.Duration, alive func(context.Context) error, lives func()) {
+	// Two chances within the limit (sd_watchdog_enabled(3)).
+	tick := time.NewTicker(limit / 2)
+	defer tick.Stop()
+	for {
+		asked, cancel := context.WithTimeout(ctx, limit/4)
+		if alive(asked) == nil {
+			lives()
+		}
+		cancel()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
