@@ -60,7 +60,7 @@ type LoginRequest struct {
 	Mode     LoginMode     `json:"mode,omitempty" enum:"headless,browser,tokens" doc:"absent: headless"`
 	Scenario LoginScenario `json:"scenario,omitempty" enum:"sign-in,sso,step-up,reauthentication,logout,aal2-for-aal3,wrong-user,card-pulled,pin-blocked,expired-certificate,touch-timeout,tampered-token,stale-auth-time,virtual-for-int" doc:"absent: sign-in"`
 	ACR      string        `json:"acr,omitempty" maxLength:"128" doc:"acr_values, most wanted first; absent: AAL3_ANY"`
-	User     string        `json:"user,omitempty" pattern:"^[0-9]{12}$" doc:"12-digit UUID of who signs in; absent: the card's own, or with a key the target's usual one"`
+	User     string        `json:"user,omitempty" pattern:"^[0-9]{12}$" doc:"12-digit UUID of who signs in; absent: the card's own; with a key whose the key is, or else the target's usual one"`
 	Kind     Kind          `json:"kind,omitempty" enum:"smartcard,security-key" doc:"absent: what satisfies acr and is free"`
 	// Authenticator is an id; absent: the lease desk chooses.
 	Authenticator string `json:"authenticator,omitempty" maxLength:"64"`

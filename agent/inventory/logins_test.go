@@ -108,7 +108,7 @@ func anAuthenticatorAppIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	observed := inv.Stats().Observations
-	time.Sleep(time.Hour)
+	<-time.After(time.Hour)
 	if now := inv.Stats().Observations; now != observed {
 		t.Errorf("%d observations while nothing was the matter", now-observed)
 	}

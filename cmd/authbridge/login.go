@@ -70,7 +70,7 @@ interrupted.`,
 func (l *loginFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&l.request.Target, "target", "mock", "where: mock, int, dep or prod")
 	c.Flags().StringVar(&l.request.ACR, "acr", "", "acr_values, most wanted first (default AAL3_ANY)")
-	c.Flags().StringVar(&l.request.User, "user", "", "who signs in: 12-digit UUID (default: the card's own, or with a key the usual one)")
+	c.Flags().StringVar(&l.request.User, "user", "", "who signs in: 12-digit UUID (default: the card's own, or whose the key is, or the usual one)")
 	c.Flags().StringVar(&l.kind, "kind", "", "smartcard or security-key (default: what is ready and free)")
 	c.Flags().DurationVar(&l.timeout, "timeout", 0, "for all that follows once there is an authenticator (up to 10m; default 2m)")
 	c.Flags().StringVar(&l.request.Purpose, "purpose", "", `what for, as others and the report shall see it: "run 17"`)
