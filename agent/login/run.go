@@ -46,7 +46,11 @@ type run struct {
 func newRun(r *Runner, by lease.Caller, a asked) *run {
 	one := &run{r: r, id: newID(), by: by, asked: a, began: r.now(), done: make(chan struct{})}
 	one.ctx, one.cancel = context.WithCancelCause(r.ctx)
-	one.web = newWeb(r.config.Transport, r.config.CallTime)
+	transport := r.config.Transport
+	if a.target.Transport != nil {
+		transport = a.target.Transport
+	}
+	one.web = newWeb(transport, r.config.CallTime)
 	one.state = contract.Login{
 		ID: one.id, State: contract.LoginQueued, Target: a.Target, Issuer: a.target.Issuer, ClientID: a.target.ClientID,
 		Mode: a.Mode, Scenario: a.Scenario, Refusers: refusers(a.Scenario), ACR: a.ACR, AAL: a.aal, User: a.User, Kind: a.Kind,

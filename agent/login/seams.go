@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"authbridge/agent/cis2"
@@ -99,6 +100,8 @@ type Target struct {
 	Native bool
 	// User is who signs in with a key where a request names nobody.
 	User string
+	// Transport reaches the target; nil is the one of all.
+	Transport http.RoundTripper
 	// MaxAge is how old a sign-in may be; 0: 5 minutes.
 	MaxAge time.Duration
 	// ACRs and AMRs replace the tables as shipped.

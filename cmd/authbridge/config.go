@@ -169,6 +169,7 @@ func parseConfig(path string, text []byte) (c Config, places map[string]string, 
 	setSwitch("trace.apdu", &c.Trace.APDU, raw.Trace.APDU)
 	setSwitch("trace.ctap", &c.Trace.CTAP, raw.Trace.CTAP)
 	setText("mock.listen", &c.Mock.Listen, raw.Mock.Listen)
+	setSwitch("mock.tls", &c.Mock.TLS, raw.Mock.TLS)
 	values = append(values, c.Mock.takeClients(raw.Mock)...)
 	values = append(values, c.take(raw.rawLists)...)
 
@@ -196,7 +197,7 @@ var configKeys = []string{
 	"user.name", "user.uuid", "user.authenticators", "user.totp_file", "user.aal", "user.roles",
 	"target.name", "target.issuer", "target.hscn", "target.client_id", "target.redirect", "target.native", "target.pattern", "target.secret_file",
 	"target.key_file", "target.key_id", "target.signing_algorithm", "target.scopes", "target.max_age", "target.automation",
-	"mock.listen", "mock.client.id", "mock.client.name", "mock.client.redirects", "mock.client.after_logout", "mock.client.back_channel_logout",
+	"mock.listen", "mock.tls", "mock.client.id", "mock.client.name", "mock.client.redirects", "mock.client.after_logout", "mock.client.back_channel_logout",
 	"mock.client.pattern", "mock.client.secret", "mock.client.jwks_uri", "mock.client.signing_algorithm", "mock.client.signed_userinfo",
 	"mock.client.scopes", "mock.client.basic", "mock.client.levels_as_numbers", "mock.client.faults",
 	"registration.target", "registration.id", "registration.name", "registration.redirects", "registration.after_logout", "registration.back_channel_logout",

@@ -142,7 +142,7 @@ uuid = { mock = "656005750108" }
 func TestTheLocalAuthorityIsForThisMachineAlone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "mock")
-	config, file, err := localTLS(dir, time.Now())
+	config, _, file, err := localTLS(dir, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ type MockConfig struct {
 	// Listen is "auto", "off", or an address on loopback of which the port
 	// counts: a page with WebAuthn is on localhost, on both addresses (DESIGN 5.2).
 	Listen  string       `json:"listen"`
+	TLS     bool         `json:"tls"` // with the local authority
 	Clients []MockClient `json:"client"`
 }
 
@@ -47,6 +48,7 @@ const usualAAL = 3
 // rawMock and rawUser are the tables as they are written; see file.
 type rawMock struct {
 	Listen any `toml:"listen"`
+	TLS    any `toml:"tls"`
 	Client []struct {
 		rawRegistered
 		Secret          any `toml:"secret"`

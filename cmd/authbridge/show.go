@@ -239,6 +239,7 @@ func (s *screen) showSettings(set settings) {
 		{"trace.apdu", fmt.Sprint(set.Trace.APDU)},
 		{"trace.ctap", fmt.Sprint(set.Trace.CTAP)},
 		{"mock.listen", set.Mock.Listen},
+		{"mock.tls", fmt.Sprint(set.Mock.TLS)},
 	} {
 		from := set.From[row[0]]
 		if from != "" {

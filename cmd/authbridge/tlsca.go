@@ -24,36 +24,41 @@ const (
 	leafDays       = 397 // the most that browsers take
 )
 
-// localTLS is the configuration of a server on localhost, and the file with the
-// certificate of the authority, for clients. The authority is made on first use;
-// the server's own key lives in memory alone.
-func localTLS(dir string, now time.Time) (config *tls.Config, authority string, err error) {
+// localTLS is the configuration of a server on localhost, and the authority, in
+// a pool and as a file with its certificate, for clients. The authority is made
+// on first use; the server's own key lives in memory alone. The server shows the
+// authority's certificate too: so a browser can be told to trust it, for the
+// time of a test, by its key (docs/configuration.md).
+func localTLS(dir string, now time.Time) (config *tls.Config, trusted *x509.CertPool, authority string, err error) {
 	home, err := keepFolder(dir, "tls-ca", func(dir string) error { return newLocalAuthority(dir, now) })
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	key, err := loadKey(home)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	authority = filepath.Join(home, certificateFile)
 	text, err := os.ReadFile(authority)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, "", fmt.Errorf("%s: is no PEM", authority)
+		return nil, nil, "", fmt.Errorf("%s: is no PEM", authority)
 	}
 	by, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", authority, err)
+		return nil, nil, "", fmt.Errorf("%s: %w", authority, err)
 	}
 	leaf, err := newLeaf(by, key, now)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*leaf}}, authority, nil
+	leaf.Certificate = append(leaf.Certificate, by.Raw)
+	trusted = x509.NewCertPool()
+	trusted.AddCert(by)
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*leaf}}, trusted, authority, nil
 }
 
 // newLocalAuthority makes an authority that can certify nothing but localhost

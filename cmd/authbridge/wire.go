@@ -79,8 +79,12 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		return err
 	}
 	closers.add(func() error {
-		if !serving && mock != nil {
+		switch {
+		case mock == nil:
+		case !serving:
 			closeAll(mock.listeners)
+		case mock.reached != nil:
+			mock.reached.CloseIdleConnections()
 		}
 		return forgetMock(s.StateDir)
 	})

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,6 +51,9 @@ type mock struct {
 	server     func() (*mockcis2.Server, error)
 	port       string
 	runsSecret string // of the client that login runs are; empty: there is none
+	// reached is how programs of ours reach it, who trust its authority and no
+	// other; nil without TLS.
+	reached *http.Transport
 }
 
 // openMock listens, and finds all that is wrong with an order but for what its
@@ -65,8 +69,12 @@ func openMock(o mockOrder) (*mock, error) {
 	var secured *tls.Config
 	if o.tls {
 		scheme = "https"
-		if secured, m.Authority, err = localTLS(folder, time.Now()); err != nil {
+		var trusted *x509.CertPool
+		if secured, trusted, m.Authority, err = localTLS(folder, time.Now()); err != nil {
 			return nil, &failure.Error{Code: failure.StateUnusable, Detail: "the local authority for TLS", Err: err}
+		}
+		m.reached = &http.Transport{
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted}, IdleConnTimeout: time.Minute,
 		}
 	}
 	listeners, port, err := listenLocalhost(o.port)
@@ -125,7 +133,7 @@ func daemonMock(s settings, kept *store.Store, log *logrus.Logger) (*mock, error
 	if !on {
 		return nil, forgetMock(s.StateDir)
 	}
-	m, err := openMock(mockOrder{port: port, keys: mockKeys{kept}, state: s.StateDir, clients: s.Mock.Clients, known: s.Users, runs: true, log: log})
+	m, err := openMock(mockOrder{port: port, tls: s.Mock.TLS, keys: mockKeys{kept}, state: s.StateDir, clients: s.Mock.Clients, known: s.Users, runs: true, log: log})
 	if err != nil {
 		return nil, err
 	}
