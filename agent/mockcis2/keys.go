@@ -21,13 +21,14 @@ import (
 // made when it is first needed, unless it was given: that takes longer than a
 // daemon may take to start.
 type keyring struct {
-	mu    sync.Mutex // guards the rest
-	keys  []jose.JSONWebKey
-	trial *jose.JSONWebKey // the last one of signAnew
+	mu     sync.Mutex // guards the rest
+	keys   []jose.JSONWebKey
+	trials []jose.JSONWebKey // the last ones of signAnew, newest first
 }
 
-// mostKeys bounds how many are published.
-const mostKeys = 3
+// How many are published at most. Trials are as many as there are applications
+// that fetch them at the same time, and some more.
+const mostKeys, mostTrials = 3, 8
 
 func newKeyring(key *rsa.PrivateKey) (*keyring, error) {
 	k := &keyring{}
@@ -92,10 +93,7 @@ func (k *keyring) published() (set jose.JSONWebKeySet, err error) {
 	keys, err := k.all()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.trial != nil {
-		keys = append(keys, *k.trial)
-	}
-	for _, key := range keys {
+	for _, key := range slices.Concat(keys, k.trials) {
 		set.Keys = append(set.Keys, key.Public())
 	}
 	return set, err
@@ -118,7 +116,8 @@ func (k *keyring) signAnew(claims map[string]any, typ string, algorithm jose.Sig
 		return "", err
 	}
 	k.mu.Lock()
-	k.trial = &key
+	k.trials = append([]jose.JSONWebKey{key}, k.trials...)
+	k.trials = k.trials[:min(len(k.trials), mostTrials)]
 	k.mu.Unlock()
 	return signWith(key, claims, typ, algorithm)
 }

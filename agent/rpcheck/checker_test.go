@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"authbridge/agent/cis2"
@@ -172,6 +174,7 @@ func TestReportsShowWhatIsWrongAndRunNothing(t *testing.T) {
 	t.Cleanup(web.Close)
 	p := registered(web, noTokens{}, "http://localhost")
 	p.Name = "<script>alert(1)</script>"
+	p.Redirects = []string{web.URL + "/<script>alert(2)</script>"}
 	done, err := rpcheck.New(rpcheck.Config{Parties: []rpcheck.Party{p}}).Check(t.Context(), contract.RelyingPartyRequest{Reports: true})
 	if err != nil || done.Reports == nil {
 		t.Fatal(err)
@@ -217,4 +220,51 @@ func TestEveryCheckIsDocumented(t *testing.T) {
 			t.Errorf("docs/relying-parties.md does not say what %s is", name)
 		}
 	}
+}
+
+// TestNobodyIsCalledButWhoIsRegistered: an application that sends on sends nobody
+// on, and the daemon is no way to reach what only this machine reaches.
+func TestNobodyIsCalledButWhoIsRegistered(t *testing.T) {
+	t.Parallel()
+	inside := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s %s is called", r.Method, r.URL.Path) }))
+	t.Cleanup(inside.Close)
+	web := httptest.NewServer(http.RedirectHandler(inside.URL+"/metadata?token=secret", http.StatusTemporaryRedirect))
+	t.Cleanup(web.Close)
+	p := registered(web, noTokens{}, "")
+	p.Pattern, p.JWKSURI = cis2.PrivateKeyJWT, web.URL+"/jwks"
+	done := checked(t, p)
+	for _, name := range []string{"logout-valid", "jwks-reached"} {
+		if r := rowOf(t, done, name); r.State != contract.Fail || !strings.Contains(r.Got+r.Evidence, inside.URL+"/metadata") || strings.Contains(r.Got+r.Evidence, "secret") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// TestACheckOfWhoNeverAnswersEnds within a minute, however many addresses there
+// are.
+func TestACheckOfWhoNeverAnswersEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := rpcheck.Party{Registration: cis2.Registration{Environment: cis2.Mock, ClientID: client, Pattern: cis2.PrivateKeyJWT, BackChannelLogout: "https://mute.example/logout", JWKSURI: "https://mute.example/jwks"}, Tokens: noTokens{}}
+		for range 20 {
+			p.Redirects = append(p.Redirects, "https://mute.example/callback")
+		}
+		began := time.Now()
+		done := checked(t, p, func(c *rpcheck.Config) {
+			c.Dial = func(context.Context, string, string) (net.Conn, error) {
+				here, there := net.Pipe()
+				go func() { _, _ = io.Copy(io.Discard, there) }()
+				return here, nil
+			}
+		})
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it takes %s", took)
+		}
+		if r := rowOf(t, done, "logout-valid"); r.State != contract.Fail || r.Got != "no answer in time" || r.TookMS > 10_000 {
+			t.Errorf("%+v", r)
+		}
+		if r := rowOf(t, done, "logout-forged"); r.State != contract.Unknown {
+			t.Errorf("%+v", r)
+		}
+	})
 }

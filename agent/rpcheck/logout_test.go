@@ -62,6 +62,9 @@ func TestEachThingThatARelyingPartyLeavesOutIsRedOnItsRow(t *testing.T) {
 					t.Errorf("%s is not fit for a conversation: %+v", r.Name, r)
 				}
 			}
+			if got := inState(done, contract.Unknown); careless == "" && !slices.Equal(got, []string{"discovery-cache"}) {
+				t.Errorf("of a good one is not known: %q", got)
+			}
 			if state := done.State; (state == contract.Pass) != (len(want) == 0) {
 				t.Errorf("all in all it is %s: %s", state, done.Summary)
 			}
