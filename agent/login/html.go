@@ -1,7 +1,7 @@
 package login
 
 import (
-	"fmt"
+	"strings"
 	"time"
 
 	"authbridge/agent/contract"
@@ -29,15 +29,44 @@ func section(l *contract.Login) []report.Node {
 	if l.Origin == contract.Virtual {
 		parts = append(parts, report.El("p", report.Attrs("class", "virtual"), report.Text("This run rests on a virtual authenticator. It proves nothing of a physical one, nor of a real target.")))
 	}
-	parts = append(parts, facts(l))
-	var rows []report.Node
+	parts = append(parts, facts(l), report.Steps("Step", reached(l)))
+	if names := notReached(l); len(names) > 0 {
+		parts = append(parts, report.El("p", report.Attrs("class", "note"), report.Text("Not reached: "+strings.Join(names, ", ")+".")))
+	}
+	return parts
+}
+
+// reached are the steps of which there is more to say than that they were not
+// reached.
+func reached(l *contract.Login) (steps []report.Step) {
 	for i := range l.Steps {
 		s := &l.Steps[i]
-		rows = append(rows, report.El("tr", nil,
-			report.Cell("Step", report.Text(s.Name)), report.Cell("Result", report.Outcome(string(s.State))), report.Cell("Expected", report.Text(s.Expected)), report.Cell("Got", report.Text(s.Got)),
-			report.Cell("Evidence", evidence(s)), report.Cell("Time", report.Text(fmt.Sprintf("%.1f ms", s.TookMS)))))
+		if s.State == contract.StepSkipped && s.Got == unreached {
+			continue
+		}
+		steps = append(steps, report.Step{
+			Name: s.Name, State: string(s.State), Expected: s.Expected, Got: s.Got, Evidence: s.Evidence,
+			Code: s.Code, Title: title(s.Code), Notes: []string{s.Remedy}, TookMS: s.TookMS,
+		})
 	}
-	return append(parts, report.Table([]string{"Step", "Result", "Expected", "Got", "Evidence", "Time"}, rows))
+	return steps
+}
+
+func notReached(l *contract.Login) []string {
+	return namesOf(l, func(s *contract.LoginStep) bool { return s.State == contract.StepSkipped && s.Got == unreached })
+}
+
+func failedAt(l *contract.Login) []string {
+	return namesOf(l, func(s *contract.LoginStep) bool { return s.State == contract.StepFail })
+}
+
+func namesOf(l *contract.Login, which func(*contract.LoginStep) bool) (names []string) {
+	for i := range l.Steps {
+		if which(&l.Steps[i]) {
+			names = append(names, l.Steps[i].Name)
+		}
+	}
+	return names
 }
 
 // problem is the first failure, or why the run was aborted, which no step may
@@ -49,25 +78,12 @@ func problem(p *contract.Problem) report.Node {
 	}
 	return report.El("div", nil,
 		report.El("p", nil, report.El("strong", nil, report.Text(what)), report.Text(p.Detail)),
-		report.El("p", report.Attrs("class", "note"), report.Text(p.Remedy)))
-}
-
-func evidence(s *contract.LoginStep) report.Node {
-	parts := []report.Node{report.Text(s.Evidence)}
-	if s.Code != "" {
-		parts = append(parts, report.El("div", nil, report.El("strong", nil, report.Text(s.Code)), report.Text(" "+title(s.Code))))
-	}
-	if s.Remedy != "" {
-		parts = append(parts, report.El("div", report.Attrs("class", "note"), report.Text(s.Remedy)))
-	}
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return report.El("div", nil, parts...)
+		report.El("p", report.Attrs("class", "note"), report.Prose(p.Remedy)))
 }
 
 func facts(l *contract.Login) report.Node {
 	return report.Facts([][2]string{
+		{"Failed at", strings.Join(failedAt(l), ", ")},
 		{"Run", l.ID},
 		{"Purpose", l.Purpose},
 		{"Target", l.Target},

@@ -239,6 +239,9 @@ func (o *run) assess(ctx context.Context, t Tokens, want Expectation) []contract
 	return steps
 }
 
+// unreached is what was got at a step that was not.
+const unreached = "not reached"
+
 // skipRest records what was not reached, so that a report shows what was not
 // judged.
 func (o *run) skipRest() {
@@ -249,7 +252,7 @@ func (o *run) skipRest() {
 	var rest []contract.LoginStep
 	for _, name := range append([]string{"discovery", "acr-offered", "keys", "lease", "authorize", "choose", "ceremony", "proof", "back", "token", "userinfo"}, assertions...) {
 		if !reached[name] {
-			rest = append(rest, contract.LoginStep{Name: name, State: contract.StepSkipped, Got: "not reached", At: o.r.now()})
+			rest = append(rest, contract.LoginStep{Name: name, State: contract.StepSkipped, Got: unreached, At: o.r.now()})
 		}
 	}
 	o.record(rest...)

@@ -47,30 +47,17 @@ func page(p contract.RelyingParty) []byte {
 
 // table is what was looked at at one address.
 func table(rows []row) report.Node {
-	nodes := make([]report.Node, len(rows))
+	steps := make([]report.Step, len(rows))
 	for i, r := range rows {
-		nodes[i] = report.El("tr", nil,
-			report.Cell("Check", report.Text(r.Name)), report.Cell("Result", report.Outcome(string(r.State))),
-			report.Cell("Expected", report.Text(r.Expected)), report.Cell("Got", report.Text(r.Got)),
-			report.Cell("Evidence", evidence(r)), report.Cell("Time", report.Text(fmt.Sprintf("%.1f ms", r.TookMS))))
+		steps[i] = report.Step{
+			Name: r.Name, State: string(r.State), Expected: r.Expected, Got: r.Got, Evidence: r.Evidence, Notes: []string{r.Remedy, r.Clause}, TookMS: r.TookMS,
+		}
+		if r.State == contract.Fail || r.State == contract.Warn {
+			entry, _ := failure.Lookup(failure.Code(r.Code))
+			steps[i].Code, steps[i].Title = r.Code, entry.Title
+		}
 	}
-	return report.Table([]string{"Check", "Result", "Expected", "Got", "Evidence", "Time"}, nodes)
-}
-
-func note(s string) report.Node {
-	if s == "" {
-		return ""
-	}
-	return report.El("div", report.Attrs("class", "note"), report.Text(s))
-}
-
-func evidence(r row) report.Node {
-	parts := []report.Node{report.Text(r.Evidence)}
-	if r.State == contract.Fail || r.State == contract.Warn {
-		entry, _ := failure.Lookup(failure.Code(r.Code))
-		parts = append(parts, report.El("div", nil, report.El("strong", nil, report.Text(r.Code)), report.Text(" "+entry.Title)))
-	}
-	return report.El("div", nil, append(parts, note(r.Remedy), note(r.Clause))...)
+	return report.Steps("Check", steps)
 }
 
 func title(p contract.RelyingParty) string {
