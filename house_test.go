@@ -209,8 +209,9 @@ func TestTheDaemonStaysSmall(t *testing.T) {
 	t.Parallel()
 	// 16.5 MB before the mock service, 21.1 with it: go-webauthn and what its
 	// attestation formats need are 2 of it, JOSE, TOTP and the keyring's D-Bus
-	// most of the rest.
-	const limit = 22 << 20
+	// most of the rest. 23.6 with the page, targets, suites, the checks of relying
+	// parties and the service, which is our own code for the most part.
+	const limit = 24 << 20
 	binary := filepath.Join(t.TempDir(), "authbridge")
 	build := func(flags ...string) {
 		t.Helper()

@@ -156,7 +156,7 @@ func addTo(c *cobra.Command, file string, asJSON bool, u User) error {
 }
 
 func tellEdited(w io.Writer, done, path string) error {
-	_, err := fmt.Fprintf(w, "%s %s; a running daemon takes it at its next start\n", done, path)
+	_, err := fmt.Fprintf(w, "%s %s; a running daemon takes it when it is reloaded (SIGHUP) or restarted\n", done, path)
 	return err
 }
 
