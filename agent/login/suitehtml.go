@@ -20,12 +20,11 @@ const suiteStyle report.Node = `
 .counts{display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0;padding:0;list-style:none}
 .counts li{padding:.3rem .8rem;border-radius:.4rem}
 .P{background:var(--goodfill);color:var(--good)}.F,.A{background:var(--badfill);color:var(--bad)}.U{background:var(--dimfill);color:var(--dim)}
-.wide{overflow-x:auto;margin:1rem 0}
+.matrices{display:flex;flex-wrap:wrap;gap:1.5rem 2.5rem;margin:1.5rem 0}.wide{overflow-x:auto;max-width:100%}
 .matrix{border-collapse:separate;border-spacing:2px;font-size:.85rem}
 .matrix th{font-weight:400;text-align:left;padding:.15rem .4rem}
-.matrix thead th{vertical-align:bottom}.matrix thead tr:last-child th{height:9.5rem;padding:.3rem 0}
-.matrix thead span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap}
-.matrix .acr{border-bottom:2px solid var(--line);white-space:nowrap}
+.matrix caption{text-align:left;font-weight:600;padding:.2rem .4rem}
+.matrix thead th{vertical-align:bottom;padding:.3rem 0}.matrix thead span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap}
 .matrix tbody th{position:sticky;left:0;background:var(--page);white-space:nowrap;color:inherit}
 .matrix td{min-width:2rem;height:2rem;padding:0 .3rem;text-align:center;font-weight:700;border-radius:.25rem}
 .matrix td a{display:block;color:inherit;text-decoration:none;line-height:2rem}.matrix a:is(:hover,:focus-visible){text-decoration:underline}
@@ -33,9 +32,9 @@ const suiteStyle report.Node = `
 details{border-bottom:1px solid var(--line)}summary{padding:.4rem 0;cursor:pointer;display:flex;flex-wrap:wrap;gap:.1rem .8rem;align-items:baseline}
 summary b{width:1.6rem;text-align:center;border-radius:.25rem}summary .note{margin-left:auto}
 summary .why{flex-basis:100%;padding-left:2.4rem;overflow-wrap:anywhere}
-details>div{padding:.2rem 0 1.5rem 2.4rem;scroll-margin-top:3rem}
+details>div{padding:.2rem 0 1.5rem 2.4rem;scroll-margin-top:4.5rem}
 @media(max-width:40rem){details>div,summary .why{padding-left:0}}
-@media print{*{print-color-adjust:exact}.wide{overflow:visible}.matrix{font-size:8pt}summary{break-inside:avoid}}`
+@media print{*{print-color-adjust:exact}.wide{overflow:visible}.matrix{font-size:8pt}.matrix td a{line-height:1.6rem}.matrix td{height:1.6rem;min-width:1.6rem}.matrix thead{display:table-header-group}summary{break-inside:avoid}}`
 
 // mostOpen is up to how many runs that did not pass are shown unfolded, so that
 // a print of the page has what went wrong.
@@ -152,79 +151,76 @@ func (s Suite) about(sum *contract.LoginSuite) report.Node {
 	})
 }
 
-// row and column are where a run stands in the matrix.
-type row struct{ user, kind, name string }
+// row is where a run stands in the picture of its acr, at its scenario.
+type row struct{ user, with string }
 
-type column struct{ acr, scenario string }
+// grid is the picture of the runs that asked for one acr.
+type grid struct {
+	acr       string
+	rows      []row
+	scenarios []contract.LoginScenario
+	cells     map[row]map[contract.LoginScenario][]*contract.Login
+}
 
-// matrix is a picture of all runs: users by authenticators down, acr by scenario
-// across. Rows and columns come in the order of the runs, the columns of an acr
-// together.
+// matrix is a picture of all runs, a table for each acr, so that they find their
+// place on any width: users by authenticators down, scenarios across. All is in
+// the order of the runs.
 func (s Suite) matrix() report.Node {
-	cells := make(map[row]map[column][]*contract.Login)
-	var rows []row
-	var columns []column
+	var grids []*grid
 	for i := range s.Runs {
 		l := &s.Runs[i]
-		at, in := row{user: l.User, kind: string(l.Kind)}, column{l.ACR, string(l.Scenario)}
-		if l.Only != "" {
-			at.name = cmp.Or(l.Name, l.Only)
+		at := slices.IndexFunc(grids, func(g *grid) bool { return g.acr == l.ACR })
+		if at < 0 {
+			at = len(grids)
+			grids = append(grids, &grid{acr: l.ACR, cells: make(map[row]map[contract.LoginScenario][]*contract.Login)})
 		}
-		if cells[at] == nil {
-			cells[at] = make(map[column][]*contract.Login)
-			rows = append(rows, at)
-		}
-		if !slices.Contains(columns, in) {
-			columns = append(columns, in)
-		}
-		cells[at][in] = append(cells[at][in], l)
+		grids[at].add(l)
 	}
-	order := make(map[string]int) // of acrs
-	for _, c := range columns {
-		if _, known := order[c.acr]; !known {
-			order[c.acr] = len(order)
-		}
+	tables := make([]report.Node, len(grids))
+	for i, g := range grids {
+		tables[i] = g.table()
 	}
-	slices.SortStableFunc(columns, func(a, b column) int { return order[a.acr] - order[b.acr] })
-	body := make([]report.Node, len(rows))
-	for i, r := range rows {
-		line := []report.Node{report.El("th", report.Attrs("scope", "row"), report.Text(r.label()))}
-		for _, c := range columns {
-			line = append(line, square(cells[r][c]))
+	return report.El("div", report.Attrs("class", "matrices"), tables...)
+}
+
+func (g *grid) add(l *contract.Login) {
+	at := row{l.User, cmp.Or(string(l.Kind), "any authenticator")}
+	if l.Only != "" {
+		at.with = cmp.Or(l.Name, l.Only)
+	}
+	if g.cells[at] == nil {
+		g.cells[at] = make(map[contract.LoginScenario][]*contract.Login)
+		g.rows = append(g.rows, at)
+	}
+	if !slices.Contains(g.scenarios, l.Scenario) {
+		g.scenarios = append(g.scenarios, l.Scenario)
+	}
+	g.cells[at][l.Scenario] = append(g.cells[at][l.Scenario], l)
+}
+
+func (g *grid) table() report.Node {
+	heads := []report.Node{report.El("td", nil)}
+	for _, s := range g.scenarios {
+		heads = append(heads, report.El("th", report.Attrs("scope", "col"), report.El("span", nil, report.Text(string(s)))))
+	}
+	body := make([]report.Node, len(g.rows))
+	for i, r := range g.rows {
+		line := []report.Node{report.El("th", report.Attrs("scope", "row"), report.Text(r.String()))}
+		for _, s := range g.scenarios {
+			line = append(line, square(g.cells[r][s]))
 		}
 		body[i] = report.El("tr", nil, line...)
 	}
-	return report.El("div", report.Attrs("class", "wide", "tabindex", "0", "role", "region", "aria-label", "All runs"),
-		report.El("table", report.Attrs("class", "matrix"), report.El("thead", nil, acrs(columns), scenarios(columns)), report.El("tbody", nil, body...)))
+	return report.El("div", report.Attrs("class", "wide", "tabindex", "0", "role", "region", "aria-label", g.acr),
+		report.El("table", report.Attrs("class", "matrix"), report.El("caption", nil, report.Text(g.acr)),
+			report.El("thead", nil, report.El("tr", nil, heads...)), report.El("tbody", nil, body...)))
 }
 
-func (r row) label() string {
-	user := "any user"
+func (r row) String() string {
 	if shown := strings.TrimLeft(contract.MaskUser(r.user), "*"); shown != "" {
-		user = "…" + shown
+		return "…" + shown + " " + r.with
 	}
-	return strings.TrimSpace(user + " " + cmp.Or(r.name, r.kind, "any authenticator"))
-}
-
-func acrs(columns []column) report.Node {
-	heads := []report.Node{report.El("td", nil)}
-	for i := 0; i < len(columns); {
-		n := i
-		for n < len(columns) && columns[n].acr == columns[i].acr {
-			n++
-		}
-		heads = append(heads, report.El("th", report.Attrs("scope", "colgroup", "class", "acr", "colspan", strconv.Itoa(n-i)), report.Text(columns[i].acr)))
-		i = n
-	}
-	return report.El("tr", nil, heads...)
-}
-
-func scenarios(columns []column) report.Node {
-	heads := []report.Node{report.El("td", nil)}
-	for _, c := range columns {
-		heads = append(heads, report.El("th", report.Attrs("scope", "col"), report.El("span", nil, report.Text(c.scenario))))
-	}
-	return report.El("tr", nil, heads...)
+	return r.with
 }
 
 // square is a cell: the worst of its runs, how many there are of it, and the way
