@@ -75,6 +75,7 @@ func parts() []part {
 		{"crowd", (*bench).crowd},
 		{"leases", (*bench).leases},
 		{"ceremonies", (*bench).ceremonies},
+		{"logins", (*bench).logins},
 		{"guest", (*bench).inGuest},
 	}
 }
