@@ -133,6 +133,7 @@ func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
 			o.r.config.Log.WithError(err).Warn("the place to which a browser is sent back was closed early")
 		}
 	}()
+	o.ledger.settle()
 	o.r.config.Tell(told(o.by.Owner, o.snapshot(), nil))
 	select {
 	case back := <-came:

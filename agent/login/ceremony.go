@@ -16,6 +16,7 @@ func (o *run) perform(ctx context.Context, s *contract.LoginStep, request contra
 	if request.PIN == nil {
 		request.PIN = o.pin()
 	}
+	o.ledger.settle() // who is asked for something can know by whom
 	begun, err := o.r.config.Ceremonies.Begin(ctx, o.by, request)
 	if err != nil {
 		return nil, err

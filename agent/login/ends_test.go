@@ -168,14 +168,15 @@ func TestShutdownAbortsAndGivesBack(t *testing.T) {
 	}
 }
 
-// TestAfterKillARunIsAborted is kill -9 as the store sees it: the run was
-// written step by step, and its end never was.
+// TestAfterKillARunIsAborted is kill -9 as the store sees it: what was told of
+// the run was written before, and its end never was.
 func TestAfterKillARunIsAborted(t *testing.T) {
 	t.Parallel()
 	change, there := stuck("/access_token")
 	w := newWorld(t, change)
 	id := w.begin(contract.LoginRequest{Kind: contract.Smartcard}).ID
 	<-there
+	w.hears("proof")
 	// What a daemon finds that starts now.
 	left, err := w.kept.UnfinishedLogins(soon(t))
 	must(t, err)
@@ -286,5 +287,24 @@ func TestEventsTellEachStep(t *testing.T) {
 	}
 	if len(steps) != len(l.Steps) || !slices.Equal(states, []string{"queued", "passed"}) {
 		t.Errorf("told are %v and %v", steps, states)
+	}
+}
+
+// hears waits until a step is told.
+func (w *world) hears(step string) {
+	w.t.Helper()
+	for end := soon(w.t).Done(); ; {
+		more := w.next()
+		w.mu.Lock()
+		told := slices.ContainsFunc(w.events, func(e contract.Event) bool { return e.Login != nil && stepOf(*e.Login, step).Name == step })
+		w.mu.Unlock()
+		if told {
+			return
+		}
+		select {
+		case <-more:
+		case <-end:
+			w.t.Fatalf("%s is not told", step)
+		}
 	}
 }

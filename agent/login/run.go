@@ -39,12 +39,17 @@ type run struct {
 	used     bool                    // whether the authenticator has signed for the sign-in
 	said     cis2.IDToken            // what the target said of the sign-in
 
+	reached map[string]bool // by the names of steps
+
+	ledger ledger
+
 	mu    sync.Mutex // guards what follows
 	state contract.Login
 }
 
 func newRun(r *Runner, by lease.Caller, a asked) *run {
-	one := &run{r: r, id: newID(), by: by, asked: a, began: r.now(), done: make(chan struct{})}
+	one := &run{r: r, id: newID(), by: by, asked: a, began: r.now(), done: make(chan struct{}), reached: make(map[string]bool)}
+	one.ledger.keep = one.keep
 	one.ctx, one.cancel = context.WithCancelCause(r.ctx)
 	transport := r.config.Transport
 	if a.target.Transport != nil {
@@ -163,18 +168,29 @@ func join(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }
 
-// record adds steps, on the disk before anybody hears of them.
+// record adds steps. The run goes on meanwhile: it waits for them to be kept
+// where somebody may act on them (settle).
 func (o *run) record(steps ...contract.LoginStep) {
 	if len(steps) == 0 {
 		return
 	}
 	for i := range steps {
 		mask(&steps[i], o.names)
+		o.reached[steps[i].Name] = true
 	}
+	o.ledger.add(steps...)
+}
+
+// keep writes steps, which are on the disk before anybody hears of them.
+func (o *run) keep(steps []contract.LoginStep) {
 	now := o.snapshot()
 	now.Steps = append(now.Steps, steps...)
 	o.write(now, nil)
 	o.change(func(l *contract.Login) { l.Steps = now.Steps })
+	o.tell(now, steps)
+}
+
+func (o *run) tell(now contract.Login, steps []contract.LoginStep) {
 	for i := range steps {
 		o.r.config.Tell(told(o.by.Owner, now, &steps[i]))
 	}
@@ -212,7 +228,10 @@ func (o *run) why(ctx context.Context) *failure.Error {
 
 // finish ends the run: on the disk first, then for all who wait.
 func (o *run) finish(err error) {
-	l := o.snapshot()
+	rest := o.ledger.close() // is written with the end
+	running := o.snapshot()
+	running.Steps = append(running.Steps, rest...)
+	l := running
 	l.EndedAt, l.Open = o.r.now(), ""
 	l.State = contract.LoginPassed
 	i := slices.IndexFunc(l.Steps, func(s contract.LoginStep) bool { return s.State == contract.StepFail })
@@ -237,6 +256,7 @@ func (o *run) finish(err error) {
 	}
 	o.change(func(now *contract.Login) { *now = l })
 	o.r.finished(o)
+	o.tell(running, rest)
 	o.r.config.Tell(told(o.by.Owner, l, nil))
 	close(o.done)
 }

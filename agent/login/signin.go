@@ -245,13 +245,9 @@ const unreached = "not reached"
 // skipRest records what was not reached, so that a report shows what was not
 // judged.
 func (o *run) skipRest() {
-	reached := map[string]bool{}
-	for _, s := range o.snapshot().Steps {
-		reached[s.Name] = true
-	}
 	var rest []contract.LoginStep
 	for _, name := range append([]string{"discovery", "acr-offered", "keys", "lease", "authorize", "choose", "ceremony", "proof", "back", "token", "userinfo"}, assertions...) {
-		if !reached[name] {
+		if !o.reached[name] {
 			rest = append(rest, contract.LoginStep{Name: name, State: contract.StepSkipped, Got: unreached, At: o.r.now()})
 		}
 	}

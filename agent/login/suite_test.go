@@ -280,6 +280,7 @@ func TestWhatCanNeverBeIsKnownBefore(t *testing.T) {
 		{"a suite of no form", contract.LoginRequest{Suite: "suite-1"}, "BAD_REQUEST"},
 		{"a target that there is not", contract.LoginRequest{Target: "nowhere"}, "LOGIN_TARGET"},
 		{"a target that is not driven, as a run says that has looked at it", contract.LoginRequest{Target: "int"}, ""},
+		{"a browser, for a client that is not native", contract.LoginRequest{Mode: contract.DriveBrowser}, "LOGIN_MODE"},
 	} {
 		if row.request.Target == "" {
 			row.request.Target = "mock"

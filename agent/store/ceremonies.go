@@ -54,9 +54,20 @@ func (s *Store) PutTrace(ctx context.Context, trace Trace) error {
 	return s.fail("write trace in", err)
 }
 
-// DeleteTraces forgets what a lease left.
+// DeleteTraces forgets what a lease left. That of a credential stays forgotten
+// after a power cut: the same one may be somebody's by then. That of a PIN does
+// not wait for the disk: to close a card once more harms nobody.
 func (s *Store) DeleteTraces(ctx context.Context, lease string) error {
-	_, err := s.safe.ExecContext(ctx, `DELETE FROM traces WHERE lease = ?`, lease)
+	var credentials bool
+	err := s.reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM traces WHERE lease = ? AND rp_id <> '')`, lease).Scan(&credentials)
+	const statement = `DELETE FROM traces WHERE lease = ?`
+	switch {
+	case err != nil:
+	case credentials:
+		_, err = s.safe.ExecContext(ctx, statement, lease)
+	default:
+		err = s.commit(ctx, statement, lease)
+	}
 	return s.fail("forget traces in", err)
 }
 

@@ -3,8 +3,11 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"os"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,6 +139,9 @@ func TestACeremonyIsKeptUntilItIsOverAndWithoutItsSecrets(t *testing.T) {
 // forgotten: they go through the connection that syncs.
 func TestBlocksAndTracesAreSynced(t *testing.T) {
 	s := open(t, Options{})
+	if err := s.PutTrace(t.Context(), Trace{Lease: "lease-1", RPID: "localhost"}); err != nil {
+		t.Fatal(err)
+	}
 	tx, err := s.safe.Begin() // it is the only connection of its pool
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +151,7 @@ func TestBlocksAndTracesAreSynced(t *testing.T) {
 		"DeleteBlock":  func(ctx context.Context) error { return s.DeleteBlock(ctx, "card-1", "") },
 		"DeleteBlocks": func(ctx context.Context) error { return s.DeleteBlocks(ctx, "card-1") },
 		"PutTrace":     func(ctx context.Context) error { return s.PutTrace(ctx, Trace{}) },
-		"DeleteTraces": func(ctx context.Context) error { return s.DeleteTraces(ctx, "") },
+		"DeleteTraces": func(ctx context.Context) error { return s.DeleteTraces(ctx, "lease-1") },
 	} {
 		before := s.safe.Stats().WaitCount
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -157,5 +163,45 @@ func TestBlocksAndTracesAreSynced(t *testing.T) {
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWritersTakeTurns: nobody finds the database locked, or sleeps for a chance
+// to write, while another of our writers has it; who is not wanted any more does
+// not wait.
+func TestWritersTakeTurns(t *testing.T) {
+	s := open(t, Options{})
+	begun, end := make(chan struct{}), make(chan struct{})
+	var held sync.WaitGroup
+	held.Go(func() {
+		err := s.safe.transaction(context.Background(), func(*sql.Tx) error {
+			close(begun)
+			<-end
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.PutLogin(ctx, loginRecord(1, contract.LoginRunning)); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	for range 3 {
+		held.Go(func() {
+			if err := s.PutLogin(context.Background(), loginRecord(1, contract.LoginRunning)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if n := s.fast.Stats().InUse; n != 0 {
+		t.Errorf("%d write beside the one whose turn it is", n)
+	}
+	close(end)
+	held.Wait()
+	if err := s.DeleteTraces(t.Context(), "lease-of-a-card"); err != nil {
+		t.Error(err)
 	}
 }

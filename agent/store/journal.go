@@ -58,7 +58,7 @@ func (s *Store) closeStatements() {
 func (s *Store) BeginEpoch(ctx context.Context) (uint64, error) {
 	started := s.now()
 	epoch := uint64(max(started.UnixMilli(), 1))
-	err := inTransaction(ctx, s.safe, func(tx *sql.Tx) error {
+	err := s.safe.transaction(ctx, func(tx *sql.Tx) error {
 		var last uint64
 		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(epoch), 0) FROM epochs`).Scan(&last); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (s *Store) Append(events []contract.Event) error {
 	// No context: a commit takes microseconds, and one that carries a context
 	// costs a goroutine.
 	ctx := context.Background()
-	err := inTransaction(ctx, s.fast, func(tx *sql.Tx) error {
+	err := s.fast.transaction(ctx, func(tx *sql.Tx) error {
 		insert := tx.StmtContext(ctx, j.insert)
 		for i := range events {
 			id, err := contract.ParseEventID(events[i].ID)

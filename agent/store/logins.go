@@ -20,7 +20,10 @@ func (s *Store) PutLogin(ctx context.Context, record Login) error {
 	if record.State.Over() {
 		err = s.putEnd(ctx, args, record.Proof)
 	} else if err = ctx.Err(); err == nil {
-		_, err = s.putLogin.ExecContext(context.WithoutCancel(ctx), args...) // as commit does
+		err = s.fast.inTurn(ctx, func() error {
+			_, err := s.putLogin.ExecContext(context.WithoutCancel(ctx), args...) // as commit does
+			return err
+		})
 	}
 	return s.fail("write login run in", err)
 }

@@ -21,7 +21,7 @@ const pruneProofs = `DELETE FROM proofs WHERE at < (SELECT at FROM proofs ORDER 
 // putEnd writes a login run that is over, with what it has shown of its
 // authenticator: both or neither.
 func (s *Store) putEnd(ctx context.Context, run []any, proof *contract.Proof) error {
-	return inTransaction(ctx, s.safe, func(tx *sql.Tx) error {
+	return s.safe.transaction(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, writeLogin, run...); err != nil {
 			return err
 		}

@@ -30,13 +30,14 @@ type Options struct {
 // SQLite's synchronous pragma belongs to a connection, so there are two
 // writing ones: fast (NORMAL) does not wait for the disk at a commit, which
 // survives a killed daemon but not a power cut; safe (FULL) survives both.
-// Each is a pool of one, so our own writers queue in Go and not in SQLite.
+// Each is a pool of one, and both take turns, so our own writers queue in Go and
+// not in SQLite.
 type Store struct {
 	path string
 	now  func() time.Time
 
-	fast  *sql.DB
-	safe  *sql.DB
+	fast  writer
+	safe  writer
 	reads *sql.DB
 
 	journal  journal
@@ -61,8 +62,9 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err := s.prepareFile(options.Dir); err != nil {
 		return nil, s.fail("open", err)
 	}
-	s.safe = s.pool("FULL", "IMMEDIATE", 1)
-	s.fast = s.pool("NORMAL", "IMMEDIATE", 1)
+	turn := make(chan struct{}, 1)
+	s.safe = writer{s.pool("FULL", "IMMEDIATE", 1), turn}
+	s.fast = writer{s.pool("NORMAL", "IMMEDIATE", 1), turn}
 	s.reads = s.pool("NORMAL", "DEFERRED", 4)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -71,7 +73,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 }
 
 func (s *Store) start(ctx context.Context) error {
-	if err := migrate(ctx, s.safe); err != nil {
+	if err := migrate(ctx, s.safe.DB); err != nil {
 		return s.fail("open", err)
 	}
 	if err := s.startJournal(ctx); err != nil {

@@ -70,7 +70,7 @@ func (s *Store) CreateToken(ctx context.Context, name string, rights []contract.
 	secret := SecretPrefix + base64.RawURLEncoding.EncodeToString(random)
 	sum := sha256.Sum256([]byte(secret))
 
-	err := inTransaction(ctx, s.safe, func(tx *sql.Tx) error {
+	err := s.safe.transaction(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE name = ? AND expires_at > 0 AND expires_at <= ?`, name, toMicros(now)); err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string) error {
 		}
 	}
 	s.tokens.mu.Unlock()
-	err := inTransaction(ctx, s.safe, func(tx *sql.Tx) error {
+	err := s.safe.transaction(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE leases SET expires_at = ?2
 			WHERE token_id IN (SELECT id FROM tokens WHERE id = ?1 OR name = ?1)`, idOrName, toMicros(s.now())); err != nil {
 			return err
