@@ -21,7 +21,13 @@ func checker(s settings, m *mock) *rpcheck.Checker {
 		}
 	}
 	for _, r := range s.Registrations {
-		all = append(all, r.party())
+		issuer := ""
+		for _, t := range s.realTargets() {
+			if t.Name == r.Target {
+				issuer = t.Issuer
+			}
+		}
+		all = append(all, r.party(issuer))
 	}
 	return rpcheck.New(rpcheck.Config{Parties: all})
 }
@@ -48,34 +54,27 @@ func (m *mock) usage(client string) cis2.Usage {
 	return server.Usage(client)
 }
 
-// party is an application that is registered at an environment of CIS2.
-func (r Registration) party() rpcheck.Party {
-	p := rpcheck.Party{Registration: r.registration(r.Target)}
+// party is an application that is registered at an environment of CIS2. Tokens in
+// the issuer's name are made by a mock that never listens and has a key of its own:
+// every application must refuse them.
+func (r Registration) party(issuer string) rpcheck.Party {
+	p := rpcheck.Party{Registration: r.registration(r.Target), Issuer: issuer}
 	p.Native = r.Native
-	environment, known := cis2.FindEnvironment(r.Target)
-	p.Issuer = environment.Issuer
-	switch {
-	case !known:
-		p.Silent = "the issuer of " + r.Target + " is not public, so no token can be made in its name"
-	case !environment.SignIn:
+	if r.Target == live {
 		p.Silent = "forged tokens are not sent to an application in live use"
-	default:
-		p.Tokens = impostor(environment.Issuer)
+		return p
 	}
+	if issuer == "" {
+		p.Silent = "the issuer of " + r.Target + " is not public, and no [[target]] says it, so no token can be made in its name"
+		return p
+	}
+	impostor, err := mockcis2.New(mockcis2.Config{Base: strings.TrimSuffix(issuer, cis2.RealmPath)})
+	if err != nil || impostor.Issuer() != issuer {
+		p.Silent = "its issuer has not the form of CIS2's, so no token is made in its name"
+		return p
+	}
+	p.Tokens = impostor
 	return p
-}
-
-// impostor makes tokens in the name of an issuer whose key it does not have: a mock
-// that never listens. Its own key is made when it is first needed.
-type impostor string
-
-// LogoutToken makes one that every application must refuse.
-func (i impostor) LogoutToken(client, user, session string, wrong ...string) (string, error) {
-	server, err := mockcis2.New(mockcis2.Config{Base: strings.TrimSuffix(string(i), cis2.RealmPath)})
-	if err != nil {
-		return "", err
-	}
-	return server.LogoutToken(client, user, session, wrong...)
 }
 
 func (r Registered) registration(environment string) cis2.Registration {

@@ -8,16 +8,25 @@ import (
 	"authbridge/agent/cis2"
 )
 
-// TestWhoGetsForgedTokens: an application at INT, in INT's name to the octet; and
-// nobody in live use.
+// TestWhoGetsForgedTokens: an application at INT, in INT's name to the octet, and
+// one where a [[target]] says whose; nobody in live use.
 func TestWhoGetsForgedTokens(t *testing.T) {
 	t.Parallel()
-	for target, sends := range map[string]bool{cis2.INT: true, cis2.DEP: false, cis2.PROD: false} {
-		p := Registration{Target: target, Registered: Registered{ID: demoID}}.party()
-		if p.Environment != target || (p.Tokens != nil) != sends || (p.Silent == "") != sends {
-			t.Errorf("%s: %+v", target, p)
+	const own = "https://am.test.example:443" + cis2.RealmPath
+	intIssuer, _ := cis2.FindEnvironment(cis2.INT)
+	for name, c := range map[string]struct{ target, issuer, sent string }{
+		"int":          {cis2.INT, intIssuer.Issuer, intIssuer.Issuer},
+		"dep":          {cis2.DEP, "", ""},
+		"dep, known":   {cis2.DEP, own, own},
+		"one's own":    {"stub", own, own},
+		"another form": {"stub", "https://idp.test.example/realm", ""},
+		"in live use":  {cis2.PROD, own, ""},
+	} {
+		p := Registration{Target: c.target, Registered: Registered{ID: demoID}}.party(c.issuer)
+		if p.Environment != c.target || (p.Tokens != nil) != (c.sent != "") || (p.Silent == "") != (c.sent != "") {
+			t.Errorf("%s: %+v", name, p)
 		}
-		if !sends {
+		if p.Tokens == nil {
 			continue
 		}
 		token, err := p.Tokens.LogoutToken(demoID, "999999999999", "s")
@@ -25,8 +34,8 @@ func TestWhoGetsForgedTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		claims, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
-		if err != nil || !strings.Contains(string(claims), `"iss":"`+p.Issuer+`"`) || !strings.Contains(p.Issuer, ":443/") {
-			t.Errorf("%s, %v", claims, err)
+		if err != nil || !strings.Contains(string(claims), `"iss":"`+c.sent+`"`) {
+			t.Errorf("%s: %s, %v", name, claims, err)
 		}
 	}
 }
