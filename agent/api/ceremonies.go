@@ -9,13 +9,8 @@ import (
 	"authbridge/agent/failure"
 )
 
-const (
-	// maxCeremonyWait is how long a look at a ceremony may be held.
-	maxCeremonyWait = 2 * time.Minute
-	// cancelTime is for a ceremony whose caller has gone. It is bounded by
-	// what hardware takes to give up.
-	cancelTime = 10 * time.Second
-)
+// maxCeremonyWait is how long a look at a ceremony may be held.
+const maxCeremonyWait = 2 * time.Minute
 
 // CeremonyID is exported because huma sees into no other embedded struct.
 type CeremonyID struct {
@@ -50,7 +45,7 @@ func (s *Server) getCeremony(ctx context.Context, in *getCeremonyInput) (*ceremo
 		return nil, err
 	}
 	if wait > 0 && !c.State.Over() {
-		if err := s.awaitCeremony(ctx, in.ID, wait); err != nil {
+		if err := holdFor(ctx, s, s.config.Ceremonies, in.ID, wait); err != nil {
 			return nil, err
 		}
 		if c, owner, err = s.ceremony(in.ID); err != nil {
@@ -58,20 +53,6 @@ func (s *Server) getCeremony(ctx context.Context, in *getCeremonyInput) (*ceremo
 		}
 	}
 	return &ceremonyOutput{Body: s.shownCeremony(ctx, c, owner, true)}, nil
-}
-
-func (s *Server) awaitCeremony(ctx context.Context, id string, wait time.Duration) error {
-	ctx, release, err := s.hold(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	if _, err := s.config.Ceremonies.Await(ctx, id); err != nil && ctx.Err() == nil {
-		return err
-	}
-	return cutShort(ctx)
 }
 
 type beginCeremonyInput struct{ Body contract.CeremonyRequest }
@@ -116,23 +97,11 @@ func (s *Server) beginCeremony(ctx context.Context, in *beginCeremonyInput) (*be
 	if !request.Wait {
 		return &beginCeremonyOutput{Status: http.StatusAccepted, Body: s.ownCeremony(ctx, c)}, nil
 	}
-	over, err := s.config.Ceremonies.Await(held, c.ID)
-	if err == nil {
-		return &beginCeremonyOutput{Status: http.StatusOK, Body: s.ownCeremony(ctx, over)}, nil
-	}
-	if held.Err() == nil {
+	over, err := stayWith(ctx, held, s, s.config.Ceremonies, c.ID)
+	if err != nil {
 		return nil, err
 	}
-	cut := cutShort(held)
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
-	defer cancel()
-	if _, err := s.config.Ceremonies.Cancel(late, c.ID); err != nil {
-		s.failed(ctx, err)
-	}
-	if cut == nil {
-		cut = held.Err() // nobody reads it
-	}
-	return nil, cut
+	return &beginCeremonyOutput{Status: http.StatusOK, Body: s.ownCeremony(ctx, over)}, nil
 }
 
 type orderCeremonyInput struct {

@@ -52,7 +52,7 @@ func (s *Server) getLogin(ctx context.Context, in *getLoginInput) (*loginOutput,
 		return nil, err
 	}
 	if wait > 0 && !l.State.Over() {
-		if err := s.awaitLogin(ctx, in.ID, wait); err != nil {
+		if err := holdFor(ctx, s, s.config.Logins, in.ID, wait); err != nil {
 			return nil, err
 		}
 		if l, owner, err = s.login(ctx, in.ID); err != nil {
@@ -60,20 +60,6 @@ func (s *Server) getLogin(ctx context.Context, in *getLoginInput) (*loginOutput,
 		}
 	}
 	return &loginOutput{Body: s.loginsFor(ctx)(l, owner, true)}, nil
-}
-
-func (s *Server) awaitLogin(ctx context.Context, id string, wait time.Duration) error {
-	ctx, release, err := s.hold(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	if _, err := s.config.Logins.Await(ctx, id); err != nil && ctx.Err() == nil {
-		return err
-	}
-	return cutShort(ctx)
 }
 
 type beginLoginInput struct{ Body contract.LoginRequest }
@@ -108,23 +94,11 @@ func (s *Server) beginLogin(ctx context.Context, in *beginLoginInput) (*beginLog
 	if !request.Wait {
 		return &beginLoginOutput{Status: http.StatusAccepted, Body: s.ownLogin(ctx, l)}, nil
 	}
-	over, err := s.config.Logins.Await(held, l.ID)
-	if err == nil {
-		return &beginLoginOutput{Status: http.StatusOK, Body: s.ownLogin(ctx, over)}, nil
-	}
-	if held.Err() == nil {
+	over, err := stayWith(ctx, held, s, s.config.Logins, l.ID)
+	if err != nil {
 		return nil, err
 	}
-	cut := cutShort(held)
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
-	defer cancel()
-	if _, err := s.config.Logins.Cancel(late, l.ID); err != nil {
-		s.failed(ctx, err)
-	}
-	if cut == nil {
-		cut = held.Err() // nobody reads it
-	}
-	return nil, cut
+	return &beginLoginOutput{Status: http.StatusOK, Body: s.ownLogin(ctx, over)}, nil
 }
 
 type orderLoginInput struct {
