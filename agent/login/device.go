@@ -38,11 +38,11 @@ const (
 
 // borrow makes the scenario's authenticator, has it seen and leases it by its
 // id. What it returns takes it away again.
-func (o *run) borrow(ctx context.Context) (name string, giveBack func(), err error) {
-	name = deviceOf(o.asked.Scenario)
+func (o *run) borrow(ctx context.Context) (giveBack func(), err error) {
+	name := deviceOf(o.asked.Scenario)
 	leave, err := o.r.turns.take(ctx, name)
 	if err != nil {
-		return "", func() {}, o.why(ctx)
+		return func() {}, o.why(ctx)
 	}
 	giveBack = func() {
 		o.release()
@@ -63,7 +63,7 @@ func (o *run) borrow(ctx context.Context) (name string, giveBack func(), err err
 	if err == nil {
 		err = o.takeFor(ctx, contract.Requirement{Authenticator: o.asked.Authenticator, Target: cis2.Mock, Origin: contract.Virtual})
 	}
-	return name, giveBack, err
+	return giveBack, err
 }
 
 func (o *run) bringOut(ctx context.Context, name string) error {
@@ -156,128 +156,16 @@ func (o *run) atPage(ctx context.Context) (*page, *request, error) {
 }
 
 // withDevice plays a scenario with its own authenticator.
-func (o *run) withDevice(ctx context.Context, play func(ctx context.Context, name string) error) error {
+func (o *run) withDevice(ctx context.Context, play func(context.Context) error) error {
 	if err := o.meet(ctx); err != nil {
 		return err
 	}
-	name, giveBack, err := o.borrow(ctx)
+	giveBack, err := o.borrow(ctx)
 	defer giveBack()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := o.timed(ctx)
 	defer cancel()
-	return play(ctx, name)
-}
-
-func (o *run) faults(ctx context.Context, name string, faults ...contract.Fault) error {
-	_, err := o.r.config.Virtual.SetFaults(ctx, o.asked.Kind, name, faults)
-	return err
-}
-
-// expiredCertificate signs in with a card whose certificate has expired: the
-// signature is good, and the mock must not take it.
-func (o *run) expiredCertificate(ctx context.Context) error {
-	return o.withDevice(ctx, func(ctx context.Context, _ string) error {
-		user, err := o.user()
-		if err != nil {
-			return err
-		}
-		return o.bringRefused(ctx, user, "expired_certificate")
-	})
-}
-
-// pinBlocked signs in with a card that has no PIN tries left: the bridge must
-// not send the PIN.
-func (o *run) pinBlocked(ctx context.Context) error {
-	return o.withDevice(ctx, func(ctx context.Context, name string) error {
-		p, r, err := o.atPage(ctx)
-		if err != nil {
-			return err
-		}
-		if err := o.faults(ctx, name, contract.Fault{Name: faultRetired}, contract.Fault{Name: faultBlocked}); err != nil {
-			return err
-		}
-		before := o.triesSpent(name)
-		codes := []string{string(failure.PINTooFewTries), string(failure.PINRetries)}
-		return o.refuses(ctx, contract.RefusedByBridge, "pin", codes, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
-			_, err := o.signWithCard(ctx, s, p, r, shortCeremony)
-			if spent := o.triesSpent(name); spent != before {
-				return refused{why: "a PIN was sent"}, nil
-			}
-			return refusalOf(err, "the card was used")
-		})
-	})
-}
-
-func (o *run) triesSpent(name string) uint64 {
-	for _, v := range o.r.config.Virtual.List() {
-		if v.Name == name && v.Kind == o.asked.Kind {
-			return v.PINTries
-		}
-	}
-	return 0
-}
-
-// refusalOf is the code that a ceremony failed with. What has not to do with
-// the authenticator is an error.
-func refusalOf(err error, otherwise string) (refused, error) {
-	if err == nil {
-		return refused{why: otherwise}, nil
-	}
-	e := asFailure(err)
-	switch e.Code {
-	case failure.LoginNoAnswer, failure.LoginAnswer, failure.Internal:
-		return refused{}, err
-	}
-	return refused{string(e.Code), e.Detail}, nil
-}
-
-// cardPulled signs in with a card that is pulled in the middle of its signature:
-// it has got the command, and nobody gets the answer. The bridge must come to no
-// proof, and say that the card has gone.
-func (o *run) cardPulled(ctx context.Context) error {
-	return o.withDevice(ctx, func(ctx context.Context, name string) error {
-		p, r, err := o.atPage(ctx)
-		if err != nil {
-			return err
-		}
-		if err := o.faults(ctx, name, contract.Fault{Name: faultRetired}, contract.Fault{Name: faultPulled}); err != nil {
-			return err
-		}
-		return o.refuses(ctx, contract.RefusedByBridge, "ceremony", []string{string(failure.CardGone)}, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
-			_, err := o.signWithCard(ctx, s, p, r, longestTime)
-			s.Evidence = join(s.Evidence, "the card is one that is pulled during GENERAL AUTHENTICATE")
-			return refusalOf(err, "a proof was made although the card was pulled")
-		})
-	})
-}
-
-// touchTimeout registers a key that nobody touches: the bridge must come to no
-// credential.
-func (o *run) touchTimeout(ctx context.Context) error {
-	return o.withDevice(ctx, func(ctx context.Context, name string) error {
-		if err := o.faults(ctx, name); err != nil {
-			return err
-		}
-		user, err := o.user()
-		if err != nil {
-			return err
-		}
-		var asks *page
-		err = o.step(ctx, "registration", "a page that asks for the key", func(ctx context.Context, s *contract.LoginStep) (err error) {
-			asks, err = o.askRegistration(ctx, user)
-			s.Got = "it asks for the key"
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return o.refuses(ctx, contract.RefusedByBridge, "ceremony", []string{string(failure.TouchTimeout)}, func(ctx context.Context, s *contract.LoginStep) (refused, error) {
-			_, err := o.perform(ctx, s, contract.CeremonyRequest{
-				Type: contract.CeremonyCreate, Origin: o.provider.origin, Options: asks.Options, Timeout: left(ctx, shortCeremony),
-			})
-			return refusalOf(err, "a credential was made although nobody touched the key")
-		})
-	})
+	return play(ctx)
 }
