@@ -135,7 +135,7 @@ func TestTLSBelow12IsRefused(t *testing.T) {
 	t.Parallel()
 	for version, words := range map[uint16]string{tls.VersionTLS11: "protocol version", tls.VersionTLS12: "x509"} {
 		server := httptest.NewUnstartedServer(http.NotFoundHandler())
-		server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version} //nolint:gosec // it is what is tested
+		server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
 		server.Config.ErrorLog = log.New(io.Discard, "", 0)
 		server.StartTLS()
 		w := newWorld(t, func(w *world) {
