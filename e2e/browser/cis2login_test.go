@@ -12,8 +12,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"authbridge/agent/contract"
 )
 
 // tokens are what an application got for one sign-in.
@@ -55,7 +58,7 @@ func TestSignInsInAnApplicationsOwnFlow(t *testing.T) {
 		t.Errorf("%s: %s\n%s", atINT, r.Status, r.wrong())
 	}
 	delete(results, atINT)
-	wantPassed(t, results, 10)
+	wantPassed(t, results, 11)
 
 	issued := issuedBy(t, app)
 	if len(issued) < 8 {
@@ -97,6 +100,47 @@ func TestTheExampleOfASignIn(t *testing.T) {
 			t.Errorf("%s: attached are %v", title, kinds)
 		}
 	}
+}
+
+// TestAKeyThatIsNewToTheUserIsRegistered is a user who has another one already.
+func TestAKeyThatIsNewToTheUserIsRegistered(t *testing.T) {
+	w, env, _ := startOpenIDClient(t)
+	const title = "signs in at AAL3 with a security key"
+	signIn := append(w.command("login"), "-g", title)
+	wantPassed(t, w.play(env, signIn...), 1)
+	w.keyIs("")
+	must2(w.PlugKey(t.Context(), contract.VirtualPlug{Name: "another"}))(t)
+	results := w.play(env, signIn...)
+	wantPassed(t, results, 1)
+	var got records
+	results[title].attachment(t, "authbridge-ceremonies", &got)
+	var did []string
+	for _, c := range got.Ceremonies {
+		did = append(did, string(c.Type)+" "+string(c.Ceremony.State))
+	}
+	if want := []string{"get failed", "create done", "get done"}; !slices.Equal(did, want) {
+		t.Errorf("it did %q, want %q", did, want)
+	}
+}
+
+// TestACardSignsInByATokenThatMayKnowItsHolder is over TCP, with a token; the
+// card's certificate names its holder.
+func TestACardSignsInByATokenThatMayKnowItsHolder(t *testing.T) {
+	w, env, _ := startOpenIDClient(t)
+	rights := []contract.Right{contract.RightRead, contract.RightLease}
+	play := func(name string, rights ...contract.Right) map[string]result {
+		token := must2(w.CreateToken(t.Context(), contract.TokenRequest{Name: name, Rights: rights}))(t)
+		return w.play(append(env, "AUTHBRIDGE_URL="+w.url, "AUTHBRIDGE_TOKEN="+token.Secret), append(w.command("cis2login"), "-g", "with a card")...)
+	}
+	blind := play("blind", rights...)
+	for title, want := range map[string]string{
+		"of the card holder": "nobody says who signs in", "for somebody else": "leaves out the card's certificate",
+	} {
+		if r := blind[title]; r.Status != "failed" || !strings.Contains(r.wrong(), want) || !strings.Contains(r.wrong(), "the right identity") {
+			t.Errorf("%s: %s\n%s", title, r.Status, r.wrong())
+		}
+	}
+	wantPassed(t, play("seeing", append(rights, contract.RightIdentity)...), 2)
 }
 
 func issuedBy(t *testing.T, app string) (all []tokens) {

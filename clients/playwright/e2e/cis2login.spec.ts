@@ -82,9 +82,18 @@ test('what must be refused is, and says why', async ({ page, cis2Login }) => {
   await wantFailure(cis2Login({ start: '/login?client_id=000000000009.apps.national', user: cardUser }), 'refused', /No application is registered/);
   await page.goto('/');
   await wantFailure(cis2Login({ user: cardUser }), 'not-the-sign-in-page', new RegExp(`at ${APP_URL}, and was not sent to the sign-in page of mock at ${MOCK_URL}`));
-  // A page that looks like the sign-in page and is none gets nothing.
-  await page.setContent('<main data-stage="choose"><form><input name="user"><input type="radio" name="authenticator" value="security-key"><button name="do" value="choose">go</button></form></main>');
-  await wantFailure(cis2Login({ user: cardUser }), 'not-the-sign-in-page', /start/);
+});
+
+test('a page that looks like the sign-in page gets nothing', async ({ page, context, cis2Login }) => {
+  const body = '<main data-stage="choose"><form><input name="user"><input type="radio" name="authenticator" value="security-key"><button name="do" value="choose" type="button">go</button></form></main>';
+  await context.route('**/lookalike', (route) => route.fulfill({ contentType: 'text/html', body }));
+  await wantFailure(cis2Login({ start: '/lookalike', user: cardUser }), 'not-the-sign-in-page', /`start` can do it/);
+  // It was sent to the right one before.
+  const start = async () => {
+    await page.goto('/login');
+    await page.goto('/lookalike');
+  };
+  await wantFailure(cis2Login({ start, user: cardUser, timeout: 3_000 }), 'timeout', /at the step back/);
   expect(await page.locator('input[name=user]').inputValue()).toBe('');
 });
 

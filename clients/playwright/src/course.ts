@@ -84,8 +84,9 @@ export class Course {
 /** An address without what may be secret in it. */
 export function place(url: string): string {
   if (!URL.canParse(url)) return 'no address';
-  const { protocol, origin } = new URL(url);
-  return /^https?:$/.test(protocol) ? origin : url.split(/[?#]/)[0]!.slice(0, 40);
+  const { protocol, origin, pathname } = new URL(url);
+  if (/^https?:$/.test(protocol)) return origin;
+  return protocol === 'about:' ? protocol + pathname : protocol;
 }
 
 /** Words of somebody else's, at a length that fits a line. */

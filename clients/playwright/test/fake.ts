@@ -119,7 +119,7 @@ export class FakeDaemon {
   private lease(response: http.ServerResponse, body: { purpose?: string }): void {
     if (this.refusal) return refuse(response, this.refusal);
     const fence = this.leases.length + 1;
-    const lease: Lease = { id: `lease-${fence}`, fence, state: 'active', authenticator: 'a1', name: 'key blue', holder: 'token test', ...(body.purpose ? { purpose: body.purpose } : {}) };
+    const lease: Lease = { id: `lease-${fence}`, fence, state: 'active', authenticator: 'a1', name: 'key blue', kind: 'security-key', origin: this.verdict.target === 'mock' ? 'virtual' : 'physical', holder: 'token test', ...(body.purpose ? { purpose: body.purpose } : {}) };
     this.leases.push(lease);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     for (const place of this.queue) event(response, 'queued', { ...lease, state: 'queued', ...place });
