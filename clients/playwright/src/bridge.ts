@@ -28,8 +28,8 @@ export class Withdrawn extends Error {
 
 interface Pending {
   frame: Frame;
-  /** When its document began, which tells it from the next one in the frame. */
-  began: number;
+  /** The id of its document, which tells it from the next one in the frame. */
+  document: string;
   controller: AbortController;
   /** Resolves when the page's answer is on its way. */
   over: Promise<unknown>;
@@ -93,15 +93,14 @@ export class Bridge {
   /** Cancels the calls of documents that are gone. A step within a document, by fragment or history, ends none. */
   private async left(frame: Frame): Promise<void> {
     for (const p of [...this.pending.values()].filter((it) => it.frame === frame)) {
-      const now = await frame.evaluate(() => performance.timeOrigin).catch(() => undefined);
-      if (now !== p.began) p.controller.abort(new Withdrawn('the page went elsewhere'));
+      if ((await documentIn(frame)) !== p.document) p.controller.abort(new Withdrawn('the page went elsewhere'));
     }
   }
 
   private async take(frame: Frame, ask: Ask): Promise<Answer> {
     const controller = new AbortController();
     const over = this.answer(frame, ask, controller.signal);
-    this.pending.set(ask.id, { frame, began: ask.began, controller, over });
+    this.pending.set(ask.id, { frame, document: ask.document, controller, over });
     try {
       return await over;
     } finally {
@@ -114,6 +113,8 @@ export class Bridge {
     const caller = await callerIn(frame);
     // The page's word that its origin is another, as in a sandbox, only takes away.
     if (!caller || caller.origin !== ask.origin) return { error: opaqueOrigin };
+    // Nor does what the frame shows by now ask for what it showed then.
+    if ((await documentIn(frame)) !== ask.document) return { error: notAllowed };
     if (ask.kind === 'create' && ask.mediation === 'conditional') return { error: notAllowed }; // no password was just used
     try {
       const credential = ask.mediation === 'conditional' ? await this.offer(caller, ask, signal) : await this.perform(caller, ask, signal);
@@ -125,6 +126,7 @@ export class Bridge {
 
   private offer(caller: Caller, ask: Ask, signal: AbortSignal): Promise<CredentialJSON> {
     return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
       const withdraw = () => {
         this.offers.delete(ask.id);
         reject(signal.reason);
@@ -150,4 +152,10 @@ export class Bridge {
       for (const go of awaited) go();
     });
   }
+}
+
+/** The id of the document that a frame shows now. */
+function documentIn(frame: Frame): Promise<unknown> {
+  const read = (name: string) => (window as unknown as Record<symbol, unknown>)[Symbol.for(name)];
+  return frame.evaluate(read, binding).catch(() => undefined);
 }

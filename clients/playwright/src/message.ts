@@ -9,8 +9,8 @@ export interface Ask {
   id: string;
   kind: 'create' | 'get';
   mediation: string | undefined;
-  /** performance.timeOrigin of its document. */
-  began: number;
+  /** The id that its document has made up. */
+  document: string;
   /** The page's own word, which can only make the call fail. */
   origin: string;
   /** PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON. */

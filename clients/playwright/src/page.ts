@@ -19,8 +19,10 @@ export function inPage(binding: string): void {
   // Taken now: the page may replace them later.
   const policy = (document as unknown as { featurePolicy?: { allowsFeature(name: string): boolean } }).featurePolicy;
   const origin = self.origin;
-  const began = performance.timeOrigin;
   const newID = crypto.randomUUID.bind(crypto);
+  // Tells this document from the next one in its frame; no other page can know it.
+  const documentID = newID();
+  Object.defineProperty(window, Symbol.for(binding), { value: documentID });
   let pending: string | undefined;
 
   const encode = (octets: Uint8Array): string => {
@@ -166,7 +168,7 @@ export function inPage(binding: string): void {
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const a = await Promise.race([ask({ do: 'ask', id, kind, mediation, began, origin, options: json }), aborted]);
+      const a = await Promise.race([ask({ do: 'ask', id, kind, mediation, document: documentID, origin, options: json }), aborted]);
       if ('credential' in a) return credential(a.credential);
       const { name, message } = a.error;
       throw name === 'TypeError' ? new TypeError(message) : refuse(name, message);

@@ -79,17 +79,28 @@ test('one request at a time', async ({ page, site, daemon, authenticator: _ }) =
 });
 
 test('an abort cancels, and the next request may follow at once', async ({ page, site, daemon, authenticator }) => {
-  const scripts = [forever, daemon.script];
+  const scripts = [forever, daemon.script, daemon.script];
   daemon.script = (...a) => scripts.shift()!(...a);
   await visit(page, site.origin);
+  const both = run(page, `(async () => {
+    const stop = new AbortController();
+    const first = get({}, { signal: stop.signal });
+    await new Promise((resolve) => { window.goOn = resolve; });
+    stop.abort(new TypeError('mine'));
+    return (await Promise.all([first, get()])).join(', ');
+  })()`);
+  await expect.poll(() => daemon.requests.length).toBe(1);
+  await page.evaluate(`goOn()`);
+  expect(await both).toBe('TypeError: mine, credential aWQ');
+  expect(daemon.ceremonies.map((c) => c.state)).toEqual(['cancelled', 'done']);
+  // One that is aborted at once does not get as far as that.
   expect(await run(page, `(async () => {
     const stop = new AbortController();
     const first = get({}, { signal: stop.signal });
     stop.abort(new TypeError('mine'));
     return (await Promise.all([first, get()])).join(', ');
   })()`)).toBe('TypeError: mine, credential aWQ');
-  expect(daemon.ceremonies.map((c) => c.state)).toEqual(['cancelled', 'done']);
-  expect(authenticator.ceremonies.map((c) => [c.withdrawn, c.failure])).toEqual([['the page aborted it', undefined], [undefined, undefined]]);
+  expect(authenticator.ceremonies.map((c) => [c.withdrawn, c.failure])).toEqual([['the page aborted it', undefined], [undefined, undefined], ['the page aborted it', undefined], [undefined, undefined]]);
 });
 
 test('a page that leaves cancels; a step within it does not', async ({ page, site, daemon, authenticator }) => {
@@ -101,6 +112,7 @@ test('a page that leaves cancels; a step within it does not', async ({ page, sit
     await beginning;
   };
   const cancelled = (n: number, why: string) => expect.poll(() => authenticator.ceremonies[n - 1]?.withdrawn).toBe(why);
+  await page.clock.install(); // a page whose time is not its own is a page still
   await visit(page, site.origin);
   await ask();
   for (let step = 0; step < 10; step++) { // each would have time to do what the first one did
@@ -225,17 +237,17 @@ test.describe('frames', () => {
     await visit(page, `http://evil.localhost:${site.port}/`);
     await page.evaluate(`Object.defineProperty(self, 'origin', { value: '${site.origin}' })`);
     await run(page, 'get()');
-    // Through Playwright's own channel, past our script.
     // Through Playwright's own channel, past our script: once with the origin of
-    // another, once with its own, which shows that the channel works.
-    await page.evaluate(`((origins) => {
+    // another, once for a document that is gone, once as itself, which shows that
+    // the channel works.
+    await page.evaluate(`const own = window[Symbol.for('__authbridge')]; ((origins) => {
       const channel = Object.getOwnPropertyNames(window).find((n) => n.startsWith('__playwright__binding'));
       const object = (o, id) => ({ id, o: Object.entries(o).map(([k, v]) => ({ k, v })) });
-      for (const origin of origins) {
-        const ask = object({ do: 'ask', id: origin, kind: 'get', origin, options: object({ challenge: 'AAAA' }, 2) }, 1);
+      for (const [origin, document] of origins) {
+        const ask = object({ do: 'ask', id: origin + document, kind: 'get', origin, document, options: object({ challenge: 'AAAA' }, 2) }, 1);
         window[channel](JSON.stringify({ name: '__authbridge', seq: 99, serializedArgs: [ask] }));
       }
-    })(['${site.origin}', 'http://evil.localhost:${site.port}'])`);
+    })([['${site.origin}', own], ['http://evil.localhost:${site.port}', 'that of another document'], ['http://evil.localhost:${site.port}', own]])`);
     await run(page, 'get()');
     expect(daemon.requests.map((r) => r.origin)).toEqual(Array(3).fill(`http://evil.localhost:${site.port}`));
   });
