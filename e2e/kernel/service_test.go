@@ -132,7 +132,7 @@ func (p *person) configure(text string) {
 	p.t.Helper()
 	folder := filepath.Dir(p.config)
 	p.does("mkdir", "-p", folder)
-	if err := os.WriteFile(p.config, []byte(text), 0o644); err != nil { //nolint:gosec // it is the user's to read
+	if err := os.WriteFile(p.config, []byte(text), 0o644); err != nil {
 		p.t.Fatal(err)
 	}
 	for _, path := range []string{folder, p.config} {
