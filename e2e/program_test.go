@@ -68,6 +68,7 @@ func buildProgram(t *testing.T) *program {
 func (p *program) start() {
 	p.t.Helper()
 	p.daemon = exec.Command(p.binary, append([]string{"run", "--state-dir", p.state, "--listen", "127.0.0.1:0", "--virtual", "on"}, p.more...)...)
+	p.daemon.Env = append(os.Environ(), "HTTPS_PROXY=http://127.0.0.1:1") // no test ever calls a real service
 	p.daemon.Stderr = os.Stderr
 	out, err := p.daemon.StdoutPipe()
 	must(p.t, err)

@@ -63,8 +63,9 @@ func TestReadinessOfARealTargetWaitsForNoNetwork(t *testing.T) {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 	}
-	waited := make(chan string)
+	waited := make(chan string, 1)
 	go func() {
+		defer close(waited) // call ends this goroutine where it fails
 		waited <- call(t, s, s.Secret, "GET", "/v1/readiness?aal=3&target=int&wait=60s", "").body
 	}()
 	close(network.let)

@@ -40,7 +40,7 @@ const (
 // Question is what readiness is asked for.
 type Question struct {
 	AAL    int    `json:"aal" enum:"2,3"`
-	Target string `json:"target" doc:"mock, int, dep, prod"`
+	Target string `json:"target" doc:"mock, int, dep, prod, or one from the configuration"`
 	Kind   Kind   `json:"kind,omitempty"`
 	User   string `json:"user,omitempty" doc:"12-digit UUID"`
 }

@@ -12,7 +12,7 @@ type Requirement struct {
 	// Authenticator is an id; the rest then only narrows what it must be.
 	Authenticator string `json:"authenticator,omitempty" maxLength:"64" doc:"id of the one authenticator that will do"`
 	AAL           int    `json:"aal,omitempty" enum:"2,3" doc:"needed unless an authenticator is named"`
-	Target        string `json:"target" doc:"mock, int, dep, prod"`
+	Target        string `json:"target" doc:"mock, int, dep, prod, or one from the configuration"`
 	Kind          Kind   `json:"kind,omitempty" enum:"smartcard,security-key"`
 	User          string `json:"user,omitempty" pattern:"^[0-9]{12}$" doc:"12-digit UUID"`
 	Transport     string `json:"transport,omitempty" enum:"pcsc,hid"`

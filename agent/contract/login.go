@@ -56,7 +56,7 @@ const (
 
 // LoginRequest asks for a login run.
 type LoginRequest struct {
-	Target   string        `json:"target" maxLength:"64" doc:"mock, int, dep, prod"`
+	Target   string        `json:"target" maxLength:"64" doc:"mock, int, dep, prod, or one from the configuration"`
 	Mode     LoginMode     `json:"mode,omitempty" enum:"headless,browser,tokens" doc:"absent: headless"`
 	Scenario LoginScenario `json:"scenario,omitempty" enum:"sign-in,sso,step-up,reauthentication,logout,aal2-for-aal3,wrong-user,card-pulled,pin-blocked,expired-certificate,touch-timeout,tampered-token,stale-auth-time,virtual-for-int" doc:"absent: sign-in"`
 	ACR      string        `json:"acr,omitempty" maxLength:"128" doc:"acr_values, most wanted first; absent: AAL3_ANY"`

@@ -24,7 +24,7 @@ func looker(t *testing.T, s *targettest.INT, change ...func(*target.Config)) *ta
 	t.Helper()
 	config := target.Config{
 		Targets:   []target.Target{{Name: "int", Issuer: s.Environment.Issuer}},
-		Transport: s.Transport(t),
+		Transport: s.Reach(t, target.OwnTransport()),
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "gas.test"}}
 		},
@@ -224,5 +224,57 @@ func TestTheNHSNetworkIsAConnection(t *testing.T) {
 	})
 	if c := found(t, s, failure.NetHSCN); c.State != contract.Pass {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestABodyWithoutAnEndIsLeft: nothing of another's is read for ever.
+func TestABodyWithoutAnEndIsLeft(t *testing.T) {
+	t.Parallel()
+	env := targettest.New(t, func(s *targettest.INT) {
+		s.Discovery = func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, strings.Repeat(" ", 32<<10)); err != nil {
+					return
+				}
+			}
+		}
+	})
+	s := looker(t, env, func(c *target.Config) { c.Bound = time.Minute })
+	if c := found(t, s, failure.NetIssuer); c.State != contract.Fail || !strings.Contains(c.Evidence, "more than 256 KiB") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestClocksAreSaidToDifferByNoMoreThanIsSure: the Date is in whole seconds, the
+// way there and back takes time, and what was kept on the way is old.
+func TestClocksAreSaidToDifferByNoMoreThanIsSure(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	at := func(s float64) time.Time { return noon.Add(time.Duration(s * float64(time.Second))) }
+	for _, row := range []struct {
+		date, age       string
+		asked, answered float64 // after noon
+		want            time.Duration
+	}{
+		{noon.Format(http.TimeFormat), "", 0.9, 0.95, 0},
+		{noon.Format(http.TimeFormat), "", -3, 5, 0},
+		{noon.Format(http.TimeFormat), "", 8, 9, -7 * time.Second},
+		{noon.Format(http.TimeFormat), "", -9, -8, 8 * time.Second},
+		{noon.Format(http.TimeFormat), "600", 600, 601, 0},
+		{noon.Format(http.TimeFormat), "600", 0, 1, 599 * time.Second},
+	} {
+		header := http.Header{"Date": {row.date}}
+		if row.age != "" {
+			header.Set("Age", row.age)
+		}
+		if got := target.Ahead(header, at(row.asked), at(row.answered)); got == nil || *got != row.want {
+			t.Errorf("%+v: %v", row, got)
+		}
+	}
+	for _, date := range []string{"", "soon"} {
+		if got := target.Ahead(http.Header{"Date": {date}}, noon, noon); got != nil {
+			t.Errorf("%q tells %v", date, *got)
+		}
 	}
 }

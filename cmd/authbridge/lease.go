@@ -40,7 +40,7 @@ type leaseFlags struct {
 
 func (l *leaseFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&l.AAL, "aal", 3, "authenticator assurance level: 2 or 3")
-	c.Flags().StringVar(&l.Target, "target", "mock", "what it is for: mock, int, dep or prod")
+	c.Flags().StringVar(&l.Target, "target", "mock", "what it is for: mock, int, dep, prod or one from the configuration")
 	c.Flags().StringVar((*string)(&l.Kind), "kind", "", "only this kind: smartcard or security-key")
 	c.Flags().StringVar(&l.User, "user", "", "only authenticators of this user: 12-digit UUID")
 	c.Flags().StringVar(&l.Transport, "transport", "", "only this transport: pcsc or hid")

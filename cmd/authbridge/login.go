@@ -38,6 +38,10 @@ func newLogin(f *flags) *cobra.Command {
 each thing that comes of it: level, method, user, times, signature, roles. Each
 step is shown as it is done. Ctrl-C cancels, and gives the authenticator back.
 
+At a real target the first step is to look whether it can be reached. Its sign-in
+page is not walked: --browser lets you sign in yourself, and login verify judges
+what your application obtained.
+
 A scenario tries what must be refused, and passes when the refusal comes from
 the one who must refuse: ` + scenarioNames() + `.
 
@@ -68,7 +72,7 @@ interrupted.`,
 }
 
 func (l *loginFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&l.request.Target, "target", "mock", "where: mock, int, dep or prod")
+	c.Flags().StringVar(&l.request.Target, "target", "mock", "where: mock, int, dep, prod or one from the configuration")
 	c.Flags().StringVar(&l.request.ACR, "acr", "", "acr_values, most wanted first (default AAL3_ANY)")
 	c.Flags().StringVar(&l.request.User, "user", "", "who signs in: 12-digit UUID (default: the card's own, or whose the key is, or the usual one)")
 	c.Flags().StringVar(&l.kind, "kind", "", "smartcard or security-key (default: what is ready and free)")

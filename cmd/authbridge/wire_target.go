@@ -104,7 +104,7 @@ func (s settings) watch() *target.Source {
 }
 
 // shownWithin is how long a look may take to be in the snapshot.
-const shownWithin = 2 * time.Second
+const shownWithin = time.Second
 
 // lookAt looks at a target now, and returns once the snapshot shows it: what a
 // run judges next rests on the same look.

@@ -141,17 +141,22 @@ func (s *INT) certificate(t testing.TB) tls.Certificate {
 // ever calls a real host. It trusts the test's authority alone.
 func (s *INT) Transport(t testing.TB) *http.Transport {
 	t.Helper()
+	return s.Reach(t, &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}})
+}
+
+// Reach has a transport of the product reach it as Transport does.
+func (s *INT) Reach(t testing.TB, transport *http.Transport) *http.Transport {
+	t.Helper()
 	at, _ := url.Parse(s.Environment.Issuer)
 	name, loopback := at.Host, s.server.Listener.Addr().String()
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if address != name {
-				return nil, &net.DNSError{Err: "no such host", Name: strings.Split(address, ":")[0], IsNotFound: true}
-			}
-			return new(net.Dialer).DialContext(ctx, network, loopback)
-		},
-		TLSClientConfig: &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12},
+	transport.Proxy = nil
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address != name {
+			return nil, &net.DNSError{Err: "no such host", Name: strings.Split(address, ":")[0], IsNotFound: true}
+		}
+		return new(net.Dialer).DialContext(ctx, network, loopback)
 	}
+	transport.TLSClientConfig.RootCAs = s.roots
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }
