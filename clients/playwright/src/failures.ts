@@ -25,11 +25,11 @@ export type SignInStep = 'arrive' | 'choose' | 'register' | 'ceremony' | 'role' 
  * Why a sign-in did not come to its end: the page is none of the target's; the
  * application asks for another acr; nobody is named, or nobody whom the service
  * knows; the user or the leased authenticator does not reach what is asked for;
- * the service, or the ceremony, refused; the application was gone; or the time was up.
+ * the service, or the ceremony, refused; the service or the application was gone; or the time was up.
  */
 export type SignInReason =
   | 'not-the-sign-in-page' | 'other-acr' | 'no-user' | 'unknown-user' | 'user-level' | 'authenticator'
-  | 'refused' | 'ceremony' | 'application' | 'timeout';
+  | 'refused' | 'ceremony' | 'no-answer' | 'application' | 'timeout';
 
 /** A sign-in did not come to its end. */
 export class SignInError extends Error {

@@ -5,7 +5,7 @@ import type { Locator, Page } from '@playwright/test';
 import { cut, place, type Course } from './course.js';
 import { ProblemError, type SignInError } from './failures.js';
 import type { Journey, Return } from './journey.js';
-import { bring, challenge, ProofRefused } from './proof.js';
+import { binds, bring, challenge, NoAnswer, ProofRefused } from './proof.js';
 import type { CeremonyRecord } from './report.js';
 
 const names = { smartcard: 'a smartcard', 'security-key': 'a security key' };
@@ -129,7 +129,10 @@ export class MockPages {
     const turned = this.turned(this.page);
     const record = means.report.began({ type: 'sign', origin: this.origin });
     try {
-      const data = await challenge(means.issuer!, this.journey.asked, reference);
+      const data = await challenge(means.issuer!, reference);
+      if (!binds(data, means.issuer!, this.journey.asked, reference)) {
+        throw this.course.fault('refused', 'what the card was to sign is not this sign-in', 'begin the sign-in again at the application');
+      }
       const { result, error, ceremony } = await means.ceremonies.run({ type: 'sign', data, timeout: this.course.left() }, signal, (id) => means.report.became(record, id));
       if (!result) {
         means.report.over(record, { failure: (error as Error).message, ...(error instanceof ProblemError ? { problem: error.problem } : {}) }, ceremony);
@@ -143,6 +146,10 @@ export class MockPages {
       await bring(means.issuer!, reference, result);
     } catch (err) {
       if (err instanceof ProofRefused) throw this.refused(err.message);
+      if (err instanceof NoAnswer) {
+        throw this.course.fault('no-answer', `the mock does not answer at ${this.origin}: ${err.message}`,
+          'look whether the daemon still runs; with mock.tls, name its authority in NODE_EXTRA_CA_CERTS, as docs/configuration.md shows');
+      }
       throw err;
     }
     await turned;

@@ -14,14 +14,18 @@ export class ProofRefused extends Error {
   override name = 'ProofRefused';
 }
 
-/** What is to be signed for a reference, in base64; throws where it would be for anything else than this sign-in. */
-export async function challenge(issuer: string, asked: Asked, reference: string): Promise<string> {
-  const { data } = await exchange<{ data: string }>(`${new URL(issuer).origin}/proof/${encodeURIComponent(reference)}`);
-  if (!binds(data, issuer, asked, reference)) throw new Error('the challenge is not for this sign-in');
-  return data;
+/** The mock could not be asked. */
+export class NoAnswer extends Error {
+  override name = 'NoAnswer';
 }
 
-/** Brings the card's signature; throws ProofRefused where it is not accepted. */
+/** What is to be signed for a reference, in base64; throws ProofRefused or NoAnswer. */
+export async function challenge(issuer: string, reference: string): Promise<string> {
+  const { data } = await exchange<{ data?: string }>(`${new URL(issuer).origin}/proof/${encodeURIComponent(reference)}`);
+  return data ?? '';
+}
+
+/** Brings the card's signature; throws ProofRefused or NoAnswer. */
 export async function bring(issuer: string, reference: string, { certificate, signature, hash, signed }: CeremonyResult): Promise<void> {
   await exchange(`${new URL(issuer).origin}/proof`, { reference, certificate, signature, hash, signed });
 }
@@ -38,6 +42,8 @@ async function exchange<T>(url: string, body?: object): Promise<T> {
   const response = await fetch(url, {
     redirect: 'error', signal: AbortSignal.timeout(answerTime),
     ...(body ? { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {}),
+  }).catch((err: Error & { cause?: { code?: string } }) => {
+    throw new NoAnswer(err.cause?.code ?? err.name);
   });
   const answer = (await response.json().catch(() => ({}))) as T & { error_description?: string };
   if (response.ok) return answer;

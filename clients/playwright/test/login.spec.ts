@@ -1,10 +1,11 @@
 // The parts of a sign-in and of its judgement that need no browser.
 
+import { createServer, type AddressInfo } from 'node:net';
 import { expect, test } from '@playwright/test';
 import { Course, cut, place, type Means } from '../src/course.js';
 import { LoginError } from '../src/failures.js';
 import { authorization, returned } from '../src/journey.js';
-import { binds } from '../src/proof.js';
+import { binds, bring, challenge, NoAnswer } from '../src/proof.js';
 import { Report } from '../src/report.js';
 import { request, type Seen } from '../src/verify.js';
 import type { Login } from '../src/wire.js';
@@ -44,6 +45,15 @@ test('a card signs for this sign-in alone', () => {
   expect(good(Buffer.from('a contract').toString('base64'))).toBe(false);
   const { nonce: _, ...without } = asked;
   expect(binds(data({ 3: '' }), 'http://localhost:9', without, 'ABCD2345')).toBe(true);
+});
+
+test('a mock that is gone is told of by the system\'s own word', async () => {
+  await expect(challenge('http://localhost:1' + realm, 'ABCD2345')).rejects.toThrow(NoAnswer);
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  const { port } = server.address() as AddressInfo;
+  await expect(bring(`http://localhost:${port}${realm}`, 'ABCD2345', {})).rejects.toThrow(/^(ECONNRESET|UND_ERR_SOCKET)$/);
+  server.close();
 });
 
 test('what a sign-in has shown need not be said again', () => {
