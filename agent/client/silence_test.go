@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,9 +68,9 @@ func TestASilentStreamIsTakenUpAgain(t *testing.T) {
 func TestWhoWaitsGivesUpADaemonThatStaysAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		var up bool
+		var up atomic.Bool
 		c := &Client{URL: "http://127.0.0.1:1", Dial: func(context.Context, string, string) (net.Conn, error) {
-			if !up {
+			if !up.Load() {
 				return nil, errors.New("nobody listens")
 			}
 			ours, theirs := net.Pipe()
@@ -83,12 +84,12 @@ func TestWhoWaitsGivesUpADaemonThatStaysAway(t *testing.T) {
 			}()
 			return ours, nil
 		}}
-		up = true
+		up.Store(true)
 		for _, at := range []struct {
 			after time.Duration
 			up    bool
 		}{{500 * time.Millisecond, false}, {8 * time.Second, true}, {14 * time.Second, false}} {
-			time.AfterFunc(at.after, func() { up = at.up })
+			time.AfterFunc(at.after, func() { up.Store(at.up) })
 		}
 		err := c.await(t.Context(), func(Event) error { return nil })
 		if !errors.Is(err, ErrNotReachable) {
