@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,22 +40,23 @@ func TestADaemonThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		told, stuck := 0, false
+		var told atomic.Int32
+		var stuck atomic.Bool
 		go watch(ctx, time.Minute, func(ctx context.Context) error {
-			if stuck {
+			if stuck.Load() {
 				<-ctx.Done() // it never answers
 				return ctx.Err()
 			}
 			return nil
-		}, func() { told++ })
+		}, func() { told.Add(1) })
 		time.Sleep(2*time.Minute + time.Second) //nolint:forbidigo // the bubble's clock
-		if told != 5 {
-			t.Errorf("told %d times in 2 minutes, want 5", told)
+		if n := told.Load(); n != 5 {
+			t.Errorf("told %d times in 2 minutes, want 5", n)
 		}
-		stuck = true
+		stuck.Store(true)
 		time.Sleep(5 * time.Minute) //nolint:forbidigo // the bubble's clock
-		if told != 5 {
-			t.Errorf("told %d times though nothing answered", told-5)
+		if n := told.Load(); n != 5 {
+			t.Errorf("told %d times though nothing answered", n-5)
 		}
 		cancel()
 		synctest.Wait()
