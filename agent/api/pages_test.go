@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -52,8 +53,13 @@ func TestAPageIsOpenedOnce(t *testing.T) {
 	if got := pageState(t, s, s.Secret, opened.ID, ""); got != contract.PageWaiting {
 		t.Errorf("it is %s before anybody came", got)
 	}
-	waited := make(chan contract.PageState)
-	go func() { waited <- pageState(t, s, s.Secret, opened.ID, "?wait=1m") }()
+	asker := &client.Client{URL: s.URL, Token: s.Secret}
+	defer asker.Close()
+	waited := make(chan contract.PageState, 1)
+	go func() {
+		told, _ := asker.Page(t.Context(), opened.ID, 20*time.Second)
+		waited <- told.State
+	}()
 	page := enterPage(t, s, opened.Code)
 	if got := <-waited; got != contract.PageOpened {
 		t.Errorf("who waited for it was told that it is %s", got)
@@ -171,8 +177,10 @@ func TestAPageEndsWithTheTokenThatOpenedIt(t *testing.T) {
 	streams := make(chan struct{}, 100)
 	reader := &client.Client{URL: s.URL, Token: page.Token}
 	defer reader.Close()
+	patience, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	go func() {
-		ended <- reader.Events(t.Context(), "", func(client.Event) error { streams <- struct{}{}; return nil })
+		ended <- reader.Events(patience, "", func(client.Event) error { streams <- struct{}{}; return nil })
 	}()
 	<-streams
 	if got := call(t, s, s.Secret, "DELETE", "/v1/tokens/opener", ""); got.status != 204 {
