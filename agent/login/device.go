@@ -85,8 +85,8 @@ func (o *run) bringOut(ctx context.Context, name string) error {
 // deviceOf is the name of the device that a scenario brings.
 func deviceOf(s contract.LoginScenario) string { return "login-" + string(s) }
 
-// clearStages takes away what a daemon left that was killed in a scenario. Until
-// then nobody plays that scenario.
+// clearStages discards what a daemon left that was killed in a scenario: its PIN
+// may have been on the way, and a try lost. Until then nobody plays that scenario.
 func (r *Runner) clearStages() {
 	if r.config.Virtual == nil {
 		return
@@ -102,21 +102,29 @@ func (r *Runner) clearStages() {
 			}
 			r.work.Go(func() {
 				defer leave()
-				r.putAway(d.Kind, d.Name)
+				r.away(d.Name, func(ctx context.Context) error { return r.config.Virtual.Discard(ctx, d.Kind, d.Name) })
 			})
 		}
 	}
 }
 
-// putAway takes a device out; one that is not there is away.
+// putAway takes a device out.
 func (r *Runner) putAway(kind contract.Kind, name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), releaseTime)
-	defer cancel()
 	take := r.config.Virtual.Remove
 	if kind == contract.SecurityKey {
 		take = r.config.Virtual.Unplug
 	}
-	if _, err := take(ctx, name); err != nil && failure.CodeOf(err) != failure.VirtualState && failure.CodeOf(err) != failure.NotFound {
+	r.away(name, func(ctx context.Context) error {
+		_, err := take(ctx, name)
+		return err
+	})
+}
+
+// away has a device taken away; one that is not there is.
+func (r *Runner) away(name string, take func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), releaseTime)
+	defer cancel()
+	if err := take(ctx); err != nil && failure.CodeOf(err) != failure.VirtualState && failure.CodeOf(err) != failure.NotFound {
 		r.config.Log.WithField("device", name).WithError(err).Warn("the authenticator of a scenario is not taken away")
 	}
 }

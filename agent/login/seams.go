@@ -41,6 +41,8 @@ type Virtual interface {
 	Remove(ctx context.Context, name string) (contract.VirtualDevice, error)
 	Plug(ctx context.Context, key contract.VirtualPlug) (contract.VirtualDevice, error)
 	Unplug(ctx context.Context, name string) (contract.VirtualDevice, error)
+	// Discard takes away for good what is plugged in.
+	Discard(ctx context.Context, kind contract.Kind, name string) error
 	SetFaults(ctx context.Context, kind contract.Kind, name string, faults []contract.Fault) (contract.VirtualDevice, error)
 }
 

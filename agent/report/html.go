@@ -38,17 +38,17 @@ const style Node = `:root{color-scheme:light dark;--line:#8886;--good:#0a6b2d;--
 body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:70rem;background:var(--page);overflow-wrap:break-word}
 h1{font-size:1.5rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.15rem;margin:2.5rem 0 .5rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.75rem 0}
-dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
+dt{color:var(--dim);overflow-wrap:normal}dd{margin:0;overflow-wrap:anywhere}
 .list{border-collapse:collapse;width:100%;font-size:.9rem}
 .list :is(th,td){text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-th{color:var(--dim);font-weight:600}.list :is(td,th):last-child{text-align:right}.list :is(td:first-child,td:last-child,th),.pass,.fail,.warn,.unknown,.skipped{white-space:nowrap}
+th{color:var(--dim);font-weight:600}.list :is(td,th):last-child{text-align:right}.list :is(td:last-child,th),.pass,.fail,.warn,.unknown,.skipped{white-space:nowrap}
 .pass,.passed{color:var(--good);font-weight:600}.fail,.failed,.aborted{color:var(--bad);font-weight:600}.skipped,.unknown{color:var(--dim)}.warn{color:var(--warn);font-weight:600}
-.list .bad{background:var(--tint)}.list .bad td:first-child{box-shadow:inset .25rem 0 var(--bad)}.list :is(td,th):first-child{padding-left:.6rem}code{font-size:.95em}
+.list .bad{background:var(--tint)}.list .bad td:first-child{box-shadow:inset .25rem 0 var(--bad)}.list :is(td,th):first-child{padding-left:.6rem}.list td:first-child{overflow-wrap:normal}code{font-size:.95em}
 .note{color:var(--dim)}.virtual{border:1px solid var(--line);border-left-width:.4rem;padding:.4rem .8rem}
 @media(max-width:40rem){.list thead{position:absolute;clip-path:inset(50%)}.list tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
 .list td{display:block;border:0;padding:.1rem .6rem}.list td:empty{display:none}.list td:last-child{text-align:left}.list td[data-of]:not(:empty)::before{content:attr(data-of) ": ";color:var(--dim)}
 .list td:nth-child(-n+2){display:inline;font-weight:600}.list td[data-of]:nth-child(-n+2)::before{content:none}
-.list .bad{box-shadow:inset .25rem 0 var(--bad)}.list .bad td:first-child{box-shadow:none}dl{grid-template-columns:minmax(6rem,30%) 1fr}}
+.list .bad{box-shadow:inset .25rem 0 var(--bad)}.list .bad td:first-child{box-shadow:none}dl{grid-template-columns:minmax(min-content,30%) 1fr}}
 @media print{body{max-width:none;padding:0;font-size:10pt}tr,dl{break-inside:avoid}.list .bad{print-color-adjust:exact}h2{break-after:avoid}.list thead{display:table-header-group}}`
 
 // Page is a page that stands alone: no script, nothing loaded.

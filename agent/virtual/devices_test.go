@@ -715,3 +715,36 @@ func TestAfterTheEndNothingIsTaken(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestADiscardedDeviceIsAnotherNextTime: a card is its user's for good, but for
+// one that is thrown away.
+func TestADiscardedDeviceIsAnotherNextTime(t *testing.T) {
+	t.Parallel()
+	const user, reader, key = "555299990001", "thrown-reader", "thrown-key"
+	dir := t.TempDir()
+	d := begin(t, virtual.Config{Dir: dir})
+	make := func() (files [2]string) {
+		must(t)(d.Insert(soon(t), contract.VirtualInsert{Name: reader, User: user}))
+		must(t)(d.Plug(soon(t), contract.VirtualPlug{Name: key}))
+		for i, name := range []string{"card-" + user, "key-" + key} {
+			text, err := os.ReadFile(filepath.Join(dir, name+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[i] = string(text)
+		}
+		return files
+	}
+	first := make()
+	for name, kind := range map[string]contract.Kind{reader: contract.Smartcard, key: contract.SecurityKey} {
+		if err := d.Discard(soon(t), kind, name); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, d.Discard(soon(t), kind, name), failure.NotFound, "path.name")
+	}
+	if second := make(); second[0] == first[0] || second[1] == first[1] {
+		t.Error("the same comes again")
+	}
+	must(t)(d.Remove(soon(t), reader))
+	wantCode(t, d.Discard(soon(t), contract.Smartcard, reader), failure.VirtualState, "path.name")
+}

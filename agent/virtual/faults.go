@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"authbridge/agent/contract"
-	"authbridge/agent/failure"
 	"authbridge/pcsc/vcard"
 )
 
@@ -90,34 +89,4 @@ func atReset(faults []contract.Fault) (found [2]bool) {
 		}
 	}
 	return found
-}
-
-// Delete takes a device away for good, and its key's memory with it. A card
-// stays on the desk: it is its user's.
-func (d *Devices) Delete(ctx context.Context, name string) error {
-	kind := contract.Smartcard
-	d.mu.Lock()
-	if d.devices[id{kind, name}] == nil && d.devices[id{contract.SecurityKey, name}] != nil {
-		kind = contract.SecurityKey
-	}
-	d.mu.Unlock()
-	dev, release, err := d.hold(ctx, id{kind, name}, false)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := d.takeOut(dev); err != nil {
-		return err
-	}
-	if kind == contract.Smartcard {
-		d.release(dev, record{})
-		_ = d.bench.RemoveReader(name) // fails if it has none there
-		if dev.card != nil {
-			dev.card.ClearFaults()
-		}
-	} else if err := removeFile(d.keyFile(name)); err != nil {
-		return &failure.Error{Code: failure.StateUnusable, Detail: "the memory of the key cannot be removed", Err: err}
-	}
-	d.change(func() { delete(d.devices, dev.id) })
-	return d.keep(ctx, dev.id, nil)
 }
