@@ -78,6 +78,10 @@ func (s *Server) beginLogin(ctx context.Context, in *beginLoginInput) (*beginLog
 	if id, access := takeTokens(ctx); request.Tokens != nil {
 		request.Tokens.IDToken, request.Tokens.AccessToken = id, access
 	}
+	if by := callerOf(ctx); by.Lease != "" && request.Mode != contract.DriveTokens {
+		request.Wipe()
+		return nil, refuse(failure.Forbidden, "body.mode", "a run takes a lease of its own; by a lease's own token it may be tokens, which takes none")
+	}
 	held, release := ctx, func() {}
 	if request.Wait {
 		var err error

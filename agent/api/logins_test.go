@@ -79,6 +79,28 @@ func TestALoginIsBegunFollowedAndCancelled(t *testing.T) {
 	}
 }
 
+// TestALeasesOwnTokenJudgesTokens: what a test under a lease obtained is its
+// matter; a whole run would take a lease of its own.
+func TestALeasesOwnTokenJudgesTokens(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	owner := s.NamedToken(t, "owner", time.Hour, contract.RightLease, contract.RightRead)
+	token := s.Leases.Lend(contract.Owner{TokenID: owner.ID, Name: "token owner"})
+	call(t, s, token, "POST", "/v1/logins", `{"target":"mock"}`).wantProblem(t, "FORBIDDEN")
+	got := call(t, s, token, "POST", "/v1/logins", `{"target":"mock","mode":"tokens","tokens":{"id_token":"e30.e30.e30"}}`)
+	l := decodeLogin(t, got.body)
+	if got.status != 202 || len(l.Steps) == 0 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if got := call(t, s, token, "GET", "/v1/logins/"+l.ID+"/report?format=html", ""); got.status != 200 {
+		t.Errorf("its report: %d %s", got.status, got.body)
+	}
+	other := s.NamedToken(t, "other", time.Hour, contract.RightLease, contract.RightRead).Secret
+	call(t, s, other, "GET", "/v1/logins/"+l.ID+"/report", "").wantProblem(t, "LOGIN_NOT_YOURS")
+	if got := call(t, s, token, "DELETE", "/v1/logins/"+l.ID, ""); got.status != 200 {
+		t.Errorf("cancelled: %d %s", got.status, got.body)
+	}
+}
+
 func TestWhoWaitsForALoginGetsItsEndAndGoingAwayCancelsIt(t *testing.T) {
 	s := apitest.Start(t, apitest.Options{})
 	token := s.NamedToken(t, "owner", time.Hour, contract.RightLease)

@@ -18,7 +18,7 @@ type route struct {
 	// right is what a caller must have been given. Every route asks one.
 	right contract.Right
 	// leaseToken lets a lease's own token in without the right: what it asks
-	// for is then its own lease, or the handler refuses.
+	// for is then its own lease's matter, or the handler refuses.
 	leaseToken bool
 	// pageCode lets a page's one-time code in without the right. It is let in
 	// nowhere else.
@@ -88,11 +88,11 @@ func routes() []route {
 		{method: patch, path: "/v1/leases/{id}", right: contract.RightLease, leaseToken: true, id: "renew-lease", summary: "Renew a lease: its owner's, or by its own token", mount: on((*Server).renewLease)},
 		{method: del, path: "/v1/leases/{id}", right: contract.RightLease, leaseToken: true, id: "release-lease", summary: "End a lease: its owner's, by its own token, or anybody's with the right admin besides; the answer comes once the authenticator is left", mount: on((*Server).releaseLease)},
 		{method: get, path: "/v1/logins", right: contract.RightRead, id: "list-logins", summary: "The newest login runs, without their steps, the newest first; what came of them is for who asked for them", mount: on((*Server).listLogins)},
-		{method: post, path: "/v1/logins", right: contract.RightLease, pin: true, id: "begin-login", summary: "Run a whole login and judge what comes of it, or with mode tokens judge one that was done elsewhere; with wait the answer, 200, comes once it is over, and to go away before cancels it", status: http.StatusAccepted, mount: on((*Server).beginLogin)},
+		{method: post, path: "/v1/logins", right: contract.RightLease, leaseToken: true, pin: true, id: "begin-login", summary: "Run a whole login and judge what comes of it, or with mode tokens judge one that was done elsewhere; with wait the answer, 200, comes once it is over, and to go away before cancels it", status: http.StatusAccepted, mount: on((*Server).beginLogin)},
 		{method: post, path: "/v1/logins/check", right: contract.RightLease, pin: true, id: "check-login", summary: "Whether such a login run can ever be, whatever is here now; begins none", status: http.StatusNoContent, mount: on((*Server).checkLogin)},
 		{method: get, path: "/v1/logins/report", right: contract.RightRead, id: "suite-report", summary: "The report of runs that were asked for together, for who asked for them", media: asJSON, answer: contract.LoginSuite{}, mount: on((*Server).reportSuite)},
 		{method: get, path: "/v1/logins/{id}", right: contract.RightRead, id: "get-login", summary: "One login run with its steps, once it is over or the time is up", mount: on((*Server).getLogin)},
-		{method: del, path: "/v1/logins/{id}", right: contract.RightLease, id: "cancel-login", summary: "Cancel a login run; the answer comes once it is over and its lease given back", mount: on((*Server).cancelLogin)},
+		{method: del, path: "/v1/logins/{id}", right: contract.RightLease, leaseToken: true, id: "cancel-login", summary: "Cancel a login run; the answer comes once it is over and its lease given back", mount: on((*Server).cancelLogin)},
 		{method: get, path: "/v1/logins/{id}/report", right: contract.RightRead, id: "login-report", summary: "The report of a login run, for who asked for it; it shows nobody's name and no secret", media: asJSON, answer: contract.Login{}, mount: on((*Server).reportLogin)},
 		{method: get, path: "/v1/mock", right: contract.RightVirtual, id: "get-mock", summary: "The mock of CIS2: its issuer, keys, applications without their secrets, users without the right identity masked, and the faults in force", mount: on((*Server).getMock)},
 		{method: put, path: "/v1/mock/faults", right: contract.RightVirtual, id: "set-mock-faults", summary: "Script what the mock does wrong, for all, a client or one login; an empty list ends it; the answer is what is in force", mount: on((*Server).setMockFaults)},

@@ -126,7 +126,9 @@ func (r *Runner) begin(ctx context.Context, by lease.Caller, request contract.Lo
 	if err := r.castable(&a); err != nil {
 		return contract.Login{}, err
 	}
-	by.Lease = "" // it takes leases of its own
+	if a.Mode != contract.DriveTokens {
+		by.Lease = "" // it takes leases of its own
+	}
 	one := newRun(r, by, a)
 	r.mu.Lock()
 	switch {
