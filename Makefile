@@ -4,10 +4,12 @@ BIN := .bin
 GOLANGCI := v2.15.0
 GOFUMPT := v0.12.0
 GOVULNCHECK := v1.9.0
+NFPM := v2.45.0
+CYCLONEDX := v1.10.0
 FUZZTIME ?= 20s
 export GOFLAGS ?=
 
-.PHONY: help run build test e2e playwright bench fuzz lint fmt clean
+.PHONY: help run build test e2e playwright bench fuzz lint fmt dist clean
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +58,10 @@ lint: $(BIN)/golangci-lint $(BIN)/gofumpt $(BIN)/govulncheck ## format, linters 
 fmt: $(BIN)/gofumpt ## format all Go files
 	$(BIN)/gofumpt -l -w .
 
+dist: $(BIN)/nfpm $(BIN)/cyclonedx-gomod ## packages in dist/: deb, rpm, tar.gz, zip, MSI, with their sums and SBOMs
+	@scripts/need build dist
+	@installer/build
+
 clean: ## remove what was built
 	rm -rf bin dist $(BIN) e2e/guest/.cache e2e/page/node_modules clients/playwright/node_modules clients/playwright/dist clients/playwright/test-results
 
@@ -65,3 +71,7 @@ $(BIN)/gofumpt:
 	GOBIN=$(CURDIR)/$(BIN) go install mvdan.cc/gofumpt@$(GOFUMPT)
 $(BIN)/govulncheck:
 	GOBIN=$(CURDIR)/$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
+$(BIN)/nfpm:
+	GOBIN=$(CURDIR)/$(BIN) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
+$(BIN)/cyclonedx-gomod:
+	GOBIN=$(CURDIR)/$(BIN) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/kardianos/service"
@@ -18,6 +19,11 @@ const ServiceName = "authbridge"
 
 const serviceDescription = "authbridge: smartcards and security keys for login tests"
 
+// What the unit of the packages runs (installer/build).
+const packagedProgram = "/usr/bin/authbridge"
+
+var packagedArgs = []string{"run"}
+
 // What stands in the way of managing the service.
 var (
 	// ErrNoServices: nothing here manages services, as in most containers.
@@ -26,6 +32,8 @@ var (
 	ErrNoSession = errors.New("the manager of your own services does not answer")
 	// ErrNotInstalled: the daemon is no service.
 	ErrNotInstalled = errors.New("the service is not installed")
+	// ErrFromPackage: it is not the user's to take away.
+	ErrFromPackage = errors.New("the service came with a package")
 	// ErrNotPermitted: the manager wants an administrator.
 	ErrNotPermitted = errors.New("the manager of services wants an administrator")
 )
@@ -42,6 +50,8 @@ type ServiceState struct {
 	// Unit is the file that describes it; empty where there is none, or none is
 	// known.
 	Unit string
+	// FromPackage is whether it is there for all people of the machine.
+	FromPackage bool
 	// Restarts counts those since it was started by hand.
 	Restarts int
 }
@@ -51,6 +61,7 @@ type ServiceState struct {
 // browser. On Windows it is the machine's.
 type Service struct {
 	program string
+	args    []string
 	manager service.Service
 }
 
@@ -79,7 +90,7 @@ func NewService(program string, args ...string) (*Service, error) {
 	case err != nil:
 		return nil, err
 	}
-	return &Service{program: program, manager: manager}, nil
+	return &Service{program: program, args: args, manager: manager}, nil
 }
 
 // managed is whether a manager is one that this project knows. The library also
@@ -102,13 +113,17 @@ func (noProgram) Stop(service.Service) error  { return nil }
 func (s *Service) State(ctx context.Context) (ServiceState, error) { return s.state(ctx) }
 
 // Install makes the program a service that starts with the session, in place of
-// one that is there. It does not start it.
+// one that is there; before one that a package brought, unless that is the same.
+// It does not start it.
 func (s *Service) Install(ctx context.Context) error {
 	now, err := s.State(ctx)
 	if err != nil {
 		return err
 	}
-	if now.Installed {
+	if now.FromPackage && s.program == packagedProgram && slices.Equal(s.args, packagedArgs) {
+		return nil
+	}
+	if now.Installed && !now.FromPackage {
 		if err := s.manager.Uninstall(); err != nil {
 			return s.explain(err)
 		}
@@ -121,6 +136,9 @@ func (s *Service) Uninstall(ctx context.Context) error {
 	now, err := s.installed(ctx)
 	if err != nil {
 		return err
+	}
+	if now.FromPackage {
+		return ErrFromPackage
 	}
 	if now.Running {
 		if err := s.manager.Stop(); err != nil {

@@ -46,6 +46,8 @@ func unitState(text string) ServiceState {
 		Running:   of["ActiveState"] == "active" || of["ActiveState"] == "reloading",
 		Unit:      of["FragmentPath"],
 	}
+	// Units of packages are in /usr/lib, or /lib, which may be a link to it.
+	state.FromPackage = strings.HasPrefix(state.Unit, "/usr/lib/") || strings.HasPrefix(state.Unit, "/lib/")
 	if sub := of["SubState"]; sub != "running" && sub != "dead" {
 		state.Detail = sub
 	}

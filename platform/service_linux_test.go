@@ -25,6 +25,10 @@ func TestWhatSystemdSaysOfAUnit(t *testing.T) {
 			"NRestarts=10\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=disabled\nFragmentPath=/u\n",
 			ServiceState{Installed: true, Detail: "failed", Unit: "/u", Restarts: 10},
 		},
+		"a package's": {
+			"NRestarts=0\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=enabled\nFragmentPath=/usr/lib/systemd/user/authbridge.service\n",
+			ServiceState{Installed: true, Enabled: true, FromPackage: true, Unit: "/usr/lib/systemd/user/authbridge.service"},
+		},
 		"nothing that is understood": {"what\n\n=\n", ServiceState{}},
 	} {
 		if got := unitState(row.text); got != row.want {

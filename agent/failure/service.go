@@ -5,6 +5,7 @@ const (
 	ServiceNoManager Code = "SERVICE_NO_MANAGER"
 	ServiceNoSession Code = "SERVICE_NO_SESSION"
 	ServiceNone      Code = "SERVICE_NOT_INSTALLED"
+	ServicePackaged  Code = "SERVICE_PACKAGED"
 	ServiceRights    Code = "SERVICE_RIGHTS"
 	ServiceSilent    Code = "SERVICE_SILENT"
 	ServiceFailed    Code = "SERVICE_FAILED"
@@ -23,6 +24,10 @@ func serviceEntries() []Entry {
 		{
 			Code: ServiceNone, Title: "The service is not installed",
 			Remedy: "Install it with `authbridge service install`.",
+		},
+		{
+			Code: ServicePackaged, Title: "The service came with a package",
+			Remedy: "Stop it with `authbridge service stop`; keep it from starting with `systemctl --user mask authbridge`, or remove the package.",
 		},
 		{
 			Code: ServiceRights, Title: "Services of this machine are for its administrator",

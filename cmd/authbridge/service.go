@@ -209,6 +209,7 @@ func serviceError(err error) error {
 	for known, c := range map[error]failure.Code{
 		platform.ErrNoServices: failure.ServiceNoManager, platform.ErrNoSession: failure.ServiceNoSession,
 		platform.ErrNotInstalled: failure.ServiceNone, platform.ErrNotPermitted: failure.ServiceRights,
+		platform.ErrFromPackage: failure.ServicePackaged,
 	} {
 		if errors.Is(err, known) {
 			code = c

@@ -18,6 +18,9 @@ import (
 // Payload is the program in a shared folder that the guest runs.
 const Payload = "payload"
 
+// Share is where the shared folder is in the guest.
+const Share = "/host"
+
 // ErrNoResult is a guest that ended without the payload's exit code.
 var ErrNoResult = errors.New("the guest ended before its payload did")
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,9 @@ var packages = []string{"authbridge/fido/vkey", "authbridge/e2e/kernel"}
 // passedOn are the flags that mean something in there. The others, such as those
 // for profiles, are about files on this side.
 var passedOn = []string{"test.v", "test.run", "test.skip", "test.count", "test.short", "test.failfast", "test.timeout"}
+
+// keyRule is the rule that the packages bring, in the shared folder.
+const keyRule = "71-authbridge.rules"
 
 // TestMain runs the tests where they belong.
 func TestMain(m *testing.M) {
@@ -64,6 +68,9 @@ func runInGuest(ctx context.Context) error {
 	if err := tests.Prepare(ctx, share); err != nil {
 		return errors.Join(err, os.RemoveAll(share))
 	}
+	if err := bring(share, filepath.Join("../../installer/linux", keyRule)); err != nil {
+		return errors.Join(err, os.RemoveAll(share))
+	}
 	image, err := guest.Ensure(ctx, os.Stdout)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(share))
@@ -78,6 +85,15 @@ func runInGuest(ctx context.Context) error {
 		return fmt.Errorf("%w\nthe guest's journal and console are in %s", err, share)
 	}
 	return os.RemoveAll(share)
+}
+
+// bring copies a file into the shared folder.
+func bring(share, file string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(share, filepath.Base(file)), content, 0o644) //nolint:gosec // other users of the guest read it
 }
 
 func flagValue(name string) any { return flag.Lookup(name).Value.(flag.Getter).Get() }

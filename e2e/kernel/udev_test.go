@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"authbridge/e2e/guest"
 )
 
 // forbiddenKey is the serial number of the key that the tests' rules keep from
@@ -34,10 +36,10 @@ func keyRules(t *testing.T) (gid uint32) {
 // keyGroup makes the group of the rule, as docs/linux.md says.
 func keyGroup(t *testing.T) (gid uint32) {
 	t.Helper()
-	if out, err := exec.Command("groupadd", "--system", "--force", "authbridge").CombinedOutput(); err != nil {
+	if out, err := exec.Command("groupadd", "--system", "--force", "authbridge-keys").CombinedOutput(); err != nil {
 		t.Fatalf("groupadd: %v %s", err, out)
 	}
-	group, err := user.LookupGroup("authbridge")
+	group, err := user.LookupGroup("authbridge-keys")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,7 @@ func keyGroup(t *testing.T) (gid uint32) {
 
 func installRules(t *testing.T) {
 	t.Helper()
-	ours, err := os.ReadFile("testdata/71-authbridge.rules")
+	ours, err := os.ReadFile(filepath.Join(guest.Share, keyRule))
 	if err != nil {
 		t.Fatal(err)
 	}
