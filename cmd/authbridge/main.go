@@ -16,6 +16,7 @@ import (
 
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 )
 
 // version is set by the build (scripts/version).
@@ -79,18 +80,22 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // problemOf is an error for a script: the daemon's own problem, or one made of
-// the words.
+// the words. Words without a code say what was used wrongly.
 func problemOf(err error, words string) *contract.Problem {
 	var problem *contract.Problem
 	if errors.As(err, &problem) {
 		return problem
 	}
-	title, remedy, _ := strings.Cut(words, "\n  → ")
-	code, rest, coded := strings.Cut(title, ": ")
-	if !coded || strings.ToUpper(code) != code {
-		code, rest = "", title
+	what, remedy, _ := strings.Cut(words, "\n  → ")
+	code, rest, _ := strings.Cut(what, ": ")
+	if _, coded := failure.Lookup(failure.Code(code)); !coded {
+		code, rest = string(failure.BadRequest), what
 	}
-	return &contract.Problem{Code: code, Title: rest, Remedy: remedy}
+	made := (&failure.Error{Code: failure.Code(code), Detail: rest}).Problem()
+	if remedy != "" {
+		made.Remedy = remedy
+	}
+	return &made
 }
 
 // explain turns an error into an exit code and what to tell a person.
