@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -69,14 +70,23 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	code, words := explain(err)
-	switch asJSON, _ := root.PersistentFlags().GetBool("json"); {
+	switch {
 	case words == "":
-	case asJSON:
+	case wantsJSON(args):
 		_ = writeJSON(stderr, problemOf(err, words))
 	default:
 		_, _ = fmt.Fprintln(stderr, tame(words))
 	}
 	return code
+}
+
+// wantsJSON looks at the words themselves: flags behind a wrong one, or behind a
+// command that there is not, are never parsed.
+func wantsJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.Contains(args, "--json")
 }
 
 // problemOf is an error for a script: the daemon's own problem, or one made of
