@@ -126,7 +126,8 @@ func daemonLends(t *testing.T) (l *lender, end func()) {
 	})
 	must(t, err)
 	server, err := api.New(api.Config{
-		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: noLogins{}, Version: "test", Log: logrus.NewEntry(log),
+		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: noLogins{},
+		RelyingParties: noRelyingParties{}, Version: "test", Log: logrus.NewEntry(log),
 	})
 	must(t, err)
 	token, err := kept.CreateToken(t.Context(), "admin", contract.Rights, 0)
@@ -160,10 +161,14 @@ func daemonLends(t *testing.T) (l *lender, end func()) {
 	return l, end
 }
 
-// noLogins are asked for by nobody here.
-type noLogins struct{ allLogins }
+// noLogins and noRelyingParties are asked for by nobody here.
+type (
+	noLogins         struct{ allLogins }
+	noRelyingParties struct{ allRelyingParties }
 
-type allLogins = api.Logins
+	allLogins         = api.Logins
+	allRelyingParties = api.RelyingParties
+)
 
 func report(t testing.TB, what string, err error) {
 	if err != nil {
