@@ -185,7 +185,10 @@ func (s Suite) matrix() report.Node {
 
 func (g *grid) add(l *contract.Login) {
 	at := row{l.User, cmp.Or(string(l.Kind), "any authenticator")}
-	if l.Only != "" {
+	switch {
+	case plots[l.Scenario].virtual: // and a user besides
+		at = row{with: "the scenario's own"}
+	case l.Only != "":
 		at.with = cmp.Or(l.Name, l.Only)
 	}
 	if g.cells[at] == nil {
