@@ -49,6 +49,11 @@ func (p *progress) over(l contract.Login) {
 	}
 }
 
+func (p *progress) cancelled() {
+	p.running--
+	p.draw()
+}
+
 func (p *progress) done() int { return p.passed + p.failed }
 
 // tell says what is wrong with a run, and what to do.

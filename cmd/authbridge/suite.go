@@ -110,7 +110,13 @@ func (s *suiteRunner) run(c *cobra.Command, f *flags) error {
 	defer a.leave()
 	told := client.SuiteTold{
 		Begun: func(int, contract.Login) { s.progress.begun() },
-		Over:  func(_ int, l contract.Login) { s.progress.over(l) },
+		Over: func(_ int, l contract.Login) {
+			if l.State == contract.LoginAborted && ctx.Err() != nil {
+				s.progress.cancelled() // who asked for that needs no telling
+				return
+			}
+			s.progress.over(l)
+		},
 	}
 	if s.attended(requests) {
 		told.Ceremony = func(now contract.Ceremony) {
