@@ -105,15 +105,19 @@ func TestWhatASuiteAsksOfAPersonIsTold(t *testing.T) {
 			s.Logins.Grant(id)
 			s.Ceremonies.Stage(owner, contract.CeremonyTouch)
 		}
+		if !late { // another run of the suite
+			stage(must(c.BeginLogin(t.Context(), inSuite(1)[0])).ID)
+		}
 		err := c.RunLogins(t.Context(), inSuite(1), 1, client.SuiteTold{
 			Begun: func(_ int, l contract.Login) {
-				if !late {
+				for late && !held(t, c) { // until its stream is open
+				}
+				switch {
+				case late:
 					stage(l.ID)
-					return
+				case len(asked) == 2: // which was all
+					s.Logins.Finish(l.ID, contract.LoginPassed)
 				}
-				for !held(t, c) { // its stream is open
-				}
-				stage(l.ID)
 			},
 			Ceremony: func(now contract.Ceremony) {
 				if asked = append(asked, now.State); len(asked) == 1 {
@@ -128,6 +132,31 @@ func TestWhatASuiteAsksOfAPersonIsTold(t *testing.T) {
 		if err != nil || !slices.Equal(asked, []contract.CeremonyState{contract.CeremonyTouch, contract.CeremonyRunning}) {
 			t.Errorf("%s: %v, asked %v", name, err, asked)
 		}
+	}
+}
+
+// TestWhatOthersAskIsNotTold: the ceremonies of another suite are no matter of
+// this one's.
+func TestWhatOthersAskIsNotTold(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	c := overSocket(t, s)
+	other := inSuite(1)[0]
+	other.Suite = "suite-00000000000000ff"
+	theirs := must(c.BeginLogin(t.Context(), other)).ID
+	s.Logins.Grant(theirs)
+	s.Ceremonies.Stage(contract.Owner{Name: "user 1000"}, contract.CeremonyTouch)
+	err := c.RunLogins(t.Context(), inSuite(1), 1, client.SuiteTold{
+		Begun: func(_ int, l contract.Login) {
+			for !held(t, c) { // until its stream is open
+			}
+			s.Logins.Step(theirs, "authorize")
+			s.Ceremonies.Step(apitest.SampleCeremony, contract.CeremonyRunning)
+			s.Logins.Finish(l.ID, contract.LoginPassed)
+		},
+		Ceremony: func(now contract.Ceremony) { t.Errorf("told of %+v", now) },
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
+	"authbridge/agent/lease"
 	"authbridge/agent/login"
 	"authbridge/agent/store"
 )
@@ -311,4 +312,50 @@ func (w *world) hears(step string) {
 			w.t.Fatalf("%s is not told", step)
 		}
 	}
+}
+
+// unknown are ceremonies that begin while nobody can know whose they are.
+type unknown struct {
+	login.Ceremonies
+	w     *world
+	early chan struct{}
+}
+
+func (u unknown) Begin(ctx context.Context, by lease.Caller, request contract.CeremonyRequest) (contract.Ceremony, error) {
+	u.w.mu.Lock()
+	told := slices.ContainsFunc(u.w.events, func(e contract.Event) bool { return e.Login != nil && e.Login.Lease == request.Lease })
+	u.w.mu.Unlock()
+	if !told {
+		u.w.t.Errorf("nobody was told whose %s is", request.Lease)
+		close(u.early)
+	}
+	return u.Ceremonies.Begin(ctx, by, request)
+}
+
+// slow is a store that gives a run time to begin its ceremony before it is
+// written that it has a lease.
+type slow struct {
+	*store.Store
+	early chan struct{}
+}
+
+func (s slow) PutLogin(ctx context.Context, record store.Login) error {
+	if record.Lease != "" && !record.State.Over() {
+		select {
+		case <-s.early:
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return s.Store.PutLogin(ctx, record)
+}
+
+// TestWhoIsAskedCanKnowByWhom: that a run has a lease is told before its
+// ceremony begins, however slow the disk is.
+func TestWhoIsAskedCanKnowByWhom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(w *world) {
+		early := make(chan struct{})
+		w.config.Ceremonies, w.config.Store = unknown{w.use, w, early}, slow{w.kept, early}
+	})
+	w.passes(contract.LoginRequest{Kind: contract.Smartcard})
 }
