@@ -102,7 +102,7 @@ func TestWhatASuiteAsksOfAPersonIsTold(t *testing.T) {
 		c := overSocket(t, s)
 		var asked []contract.CeremonyState
 		stage := func(id string) {
-			s.Logins.Grant(id)
+			s.Logins.Grant(id, apitest.SampleLease)
 			s.Ceremonies.Stage(owner, contract.CeremonyTouch)
 		}
 		if !late { // another run of the suite
@@ -136,24 +136,33 @@ func TestWhatASuiteAsksOfAPersonIsTold(t *testing.T) {
 }
 
 // TestWhatOthersAskIsNotTold: the ceremonies of another suite are no matter of
-// this one's.
+// this one's, whether they began before or after.
 func TestWhatOthersAskIsNotTold(t *testing.T) {
 	s := apitest.Start(t, apitest.Options{})
 	c := overSocket(t, s)
-	other := inSuite(1)[0]
+	other, asks := inSuite(1)[0], leased(t, c)
 	other.Suite = "suite-00000000000000ff"
 	theirs := must(c.BeginLogin(t.Context(), other)).ID
-	s.Logins.Grant(theirs)
-	s.Ceremonies.Stage(contract.Owner{Name: "user 1000"}, contract.CeremonyTouch)
+	s.Logins.Grant(theirs, asks.Lease)
+	must(c.Begin(t.Context(), asks))
+	own := ""
 	err := c.RunLogins(t.Context(), inSuite(1), 1, client.SuiteTold{
 		Begun: func(_ int, l contract.Login) {
+			own = l.ID
 			for !held(t, c) { // until its stream is open
 			}
 			s.Logins.Step(theirs, "authorize")
-			s.Ceremonies.Step(apitest.SampleCeremony, contract.CeremonyRunning)
-			s.Logins.Finish(l.ID, contract.LoginPassed)
+			must(c.Begin(t.Context(), asks))
+			s.Logins.Grant(own, apitest.SampleLease)
+			s.Ceremonies.Stage(contract.Owner{Name: "user 1000"}, contract.CeremonyTouch)
 		},
-		Ceremony: func(now contract.Ceremony) { t.Errorf("told of %+v", now) },
+		Ceremony: func(now contract.Ceremony) {
+			if now.Lease != apitest.SampleLease {
+				t.Errorf("told of %+v", now)
+				return
+			}
+			s.Logins.Finish(own, contract.LoginPassed)
+		},
 	})
 	if err != nil {
 		t.Error(err)

@@ -116,7 +116,8 @@ func (l *bareLogin) signIn(h *harness) time.Duration {
 	sum := sha256.Sum256([]byte(verifier))
 	const id, secret, redirect = "000000000001.apps.national", "demo", "http://localhost:17825/callback"
 	var page struct{ Action, CSRF, Reference, Continue string }
-	ask := func(method, address string, body io.Reader, kind string, into any) *http.Response {
+	// ask gives where the answer leads, if it does.
+	ask := func(method, address string, body io.Reader, kind string, into any) (leads string) {
 		to, err := l.issuer.Parse(address)
 		h.must(err)
 		request, err := http.NewRequestWithContext(l.b.ctx, method, to.String(), body)
@@ -139,7 +140,7 @@ func (l *bareLogin) signIn(h *harness) time.Duration {
 		if _, bearer := into.(string); into != nil && !bearer {
 			h.must(json.Unmarshal(text, into))
 		}
-		return response
+		return response.Header.Get("Location")
 	}
 	form := func(values url.Values) io.Reader { return strings.NewReader(values.Encode()) }
 	const isForm, isJSON = "application/x-www-form-urlencoded", "application/json"
@@ -163,7 +164,7 @@ func (l *bareLogin) signIn(h *harness) time.Duration {
 	h.must(err)
 	ask(http.MethodPost, "/proof", bytes.NewReader(proof), isJSON, nil)
 	ask(http.MethodGet, page.Action, nil, "", &page)
-	back, err := ask(http.MethodGet, page.Continue, nil, "", nil).Location()
+	back, err := url.Parse(ask(http.MethodGet, page.Continue, nil, "", nil))
 	h.must(err)
 	var tokens struct {
 		Access string `json:"access_token"`

@@ -95,12 +95,12 @@ func (l *Logins) step(r *ran, name string) {
 	l.tell(contract.Event{Type: contract.LoginChanged, Subject: r.ID, Text: r.ID + ": " + name, Login: &now, Owner: &r.owner})
 }
 
-// Grant gives a run SampleLease.
-func (l *Logins) Grant(id string) {
+// Grant gives a run a lease.
+func (l *Logins) Grant(id, lease string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.find(id)
-	r.Lease = SampleLease
+	r.Lease = lease
 	l.step(r, "lease")
 }
 
