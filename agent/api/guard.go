@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -116,7 +117,18 @@ func (s *Server) tokenCaller(secret []byte) (Caller, bool) {
 	if l, ok := s.config.Leases.Token(secret); ok {
 		return Caller{Name: "lease of " + l.Holder, Rights: []contract.Right{contract.RightRead}, Lease: l.ID}, true
 	}
-	return s.pages.caller(secret)
+	caller, ok := s.pages.caller(secret)
+	return caller, ok && s.stands(caller)
+}
+
+// stands is whether a caller's token, or that of a page's opener, was not revoked
+// meanwhile.
+func (s *Server) stands(c Caller) bool {
+	of := c.TokenID
+	if c.code != nil {
+		of = c.code.opener.TokenID
+	}
+	return of == "" || slices.ContainsFunc(s.config.Tokens.Tokens(), func(t contract.Token) bool { return t.ID == of })
 }
 
 // checkMethod refuses what no route has. HEAD is GET without the body.

@@ -29,6 +29,10 @@ var (
 func (s *Server) hold(ctx context.Context) (_ context.Context, release func(), err error) {
 	caller := callerOf(ctx)
 	ctx, letGo, err := s.holds.hold(ctx, caller)
+	if err == nil && !s.stands(caller) { // revoked before there was anything to end
+		letGo()
+		return ctx, func() {}, refuse(failure.Unauthorized, "header.Authorization", errRevoked.Error())
+	}
 	if err != nil || caller.Lease == "" {
 		return ctx, letGo, err
 	}

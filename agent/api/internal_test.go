@@ -232,3 +232,36 @@ func TestNoMessageOfHumaBringsTheValueBack(t *testing.T) {
 		}
 	}
 }
+
+// revoked is a store whose tokens were all revoked a moment ago.
+type revoked struct{ TokenStore }
+
+func (revoked) Tokens() []contract.Token { return nil }
+
+// TestNothingIsHeldForATokenThatHasJustEnded: what is held only after its token
+// was revoked would be ended by nobody.
+func TestNothingIsHeldForATokenThatHasJustEnded(t *testing.T) {
+	s := &Server{config: Config{Tokens: revoked{}}, holds: newHolds(2)}
+	for name, c := range map[string]struct {
+		caller Caller
+		held   bool
+	}{
+		"a token":            {Caller{TokenID: "t"}, false},
+		"a user":             {Caller{Name: "user 1000"}, true},
+		"a page of a token":  {Caller{TokenID: "t", page: &pageSession{}}, false},
+		"a code of a token":  {Caller{code: &pageCode{opener: Caller{TokenID: "t"}}}, false},
+		"a code of a user's": {Caller{code: &pageCode{}}, true},
+	} {
+		_, release, err := s.hold(context.WithValue(t.Context(), callerKey{}, c.caller))
+		if (err == nil) != c.held {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && failure.CodeOf(err) != failure.Unauthorized {
+			t.Errorf("%s: %v", name, err)
+		}
+		release()
+		if n := s.holds.count(); n != 0 {
+			t.Errorf("%s: %d are held", name, n)
+		}
+	}
+}

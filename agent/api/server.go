@@ -263,9 +263,8 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request) (Caller, *failure
 	if e := checkOrigins(d, r); e != nil {
 		return Caller{}, e
 	}
-	caller, e := s.authenticate(d, r.Header)
+	caller, e := s.known(w, d, r)
 	if e != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="authbridge"`)
 		return Caller{}, e
 	}
 	if caller.TokenID != "" {
@@ -283,7 +282,20 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request) (Caller, *failure
 	if !cleanPath(r.URL.Path) {
 		return Caller{}, refuse(failure.NotFound, "path", "there is nothing at this path")
 	}
-	return caller, readBody(w, r)
+	if e := readBody(w, r); e != nil || r.ContentLength == 0 {
+		return caller, e
+	}
+	// A body takes its time, and its sender's token may have ended meanwhile.
+	return s.known(w, d, r)
+}
+
+// known is who asks; who is not known hears what is missing.
+func (s *Server) known(w http.ResponseWriter, d *door, r *http.Request) (Caller, *failure.Error) {
+	caller, e := s.authenticate(d, r.Header)
+	if e != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="authbridge"`)
+	}
+	return caller, e
 }
 
 // safeHeaders are on every answer: nothing of it is for a browser to render, to

@@ -38,7 +38,7 @@ func (l *lateLease) Release(ctx context.Context, by lease.Caller, id string) (co
 func TestALeaseThatComesTooLateIsGivenBack(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), callerKey{}, Caller{TokenID: "t", Rights: contract.Rights}))
 	l := &lateLease{leave: cancel}
-	s := &Server{config: Config{Leases: l}, holds: newHolds(1)}
+	s := &Server{config: Config{Tokens: allRights{}, Leases: l}, holds: newHolds(1)}
 	if out, err := s.takeLease(ctx, &takeLeaseInput{}); out != nil || err == nil {
 		t.Errorf("%v, %v", out, err)
 	}
@@ -67,6 +67,8 @@ type allRights struct{ TokenStore }
 func (allRights) Token([]byte) (contract.Token, bool) {
 	return contract.Token{ID: "t", Rights: contract.Rights}, true
 }
+
+func (allRights) Tokens() []contract.Token { return []contract.Token{{ID: "t"}} }
 
 // TestTheBufferOfABodyIsWipedWithItsRequest, wherever that ends.
 func TestTheBufferOfABodyIsWipedWithItsRequest(t *testing.T) {
