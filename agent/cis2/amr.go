@@ -1,5 +1,7 @@
 package cis2
 
+import "slices"
+
 // AMR is a value of the amr claim that a sign-in with an authenticator has.
 type AMR struct {
 	Authenticator Authenticator
@@ -62,4 +64,11 @@ func (t AMRs) Fits(with Authenticator, value string) (fits bool, sure Sure) {
 		}
 	}
 	return false, sure
+}
+
+// Another is whether a value is known for sure to name another authenticator.
+func (t AMRs) Another(with Authenticator, value string) bool {
+	return slices.ContainsFunc(t, func(row AMR) bool {
+		return row.Value == value && row.Authenticator != with && row.Sure == Verified
+	})
 }

@@ -210,6 +210,27 @@ func TestIDTokenClaims(t *testing.T) {
 	}
 }
 
+// TestClaimsAreReadToTheLetter: an application that does so finds no acr in a token
+// with ACR, and one of two levels is not to be chosen.
+func TestClaimsAreReadToTheLetter(t *testing.T) {
+	t.Parallel()
+	token, err := cis2.ParseIDToken([]byte(`{"ACR":"AAL3_ANY","i\u017fs":"i","Authentication_Assurance_Level":"3","other":{"Sub":1}}`))
+	if err != nil || !reflect.DeepEqual(token, cis2.IDToken{}) {
+		t.Errorf("%+v, %v", token, err)
+	}
+	for _, text := range []string{`{"sub":"1","sub":"2"}`, `{"acr":"a","\u0061cr":"b"}`, `{"sub":"1"} {}`} {
+		if _, err := cis2.ParseIDToken([]byte(text)); err == nil {
+			t.Errorf("%s is an ID token", text)
+		}
+		if _, err := cis2.ParseUserinfo([]byte(text)); err == nil && !strings.Contains(text, "acr") {
+			t.Errorf("%s is userinfo", text)
+		}
+	}
+	if _, err := cis2.ParseUserinfo([]byte(`{"nhsid_nrbac_roles":[{"role_code":"a","role_code":"b"}]}`)); err == nil {
+		t.Error("a role has two codes")
+	}
+}
+
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	known, unknown := cis2.ParseScopes("openid  profile openid oidc oidc")

@@ -1,10 +1,13 @@
 package cis2
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
+
+	// Claims are what their names say to the letter, and each comes once (RFC 7519,
+	// 4). The standard library takes Iss for iss, and the last of two.
+	"github.com/go-jose/go-jose/v4/json"
 )
 
 // Scope is a scope and the claims that it brings.
@@ -99,6 +102,10 @@ func ParseIDToken(claims []byte) (IDToken, error) {
 // Userinfo is what the userinfo endpoint says of a user, per scope.
 type Userinfo struct {
 	Subject string `json:"sub"`
+	// Issuer and Audience are there where the answer is signed, if at all (OpenID
+	// Connect Core 1.0, 5.3.2).
+	Issuer   string   `json:"iss,omitempty"`
+	Audience Audience `json:"aud,omitempty"`
 	// profile
 	Name       string `json:"name,omitempty"`
 	GivenName  string `json:"given_name,omitempty"`

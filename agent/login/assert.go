@@ -44,9 +44,10 @@ type Expectation struct {
 	Scopes []string
 	Now    time.Time
 	// MaxAge is how old the sign-in may be. Since is when it was asked for: no
-	// sign-in from before will do. Zero: any within MaxAge.
-	MaxAge time.Duration
-	Since  time.Time
+	// sign-in from before will do. Until is when it must have been over. Zero: any
+	// within MaxAge.
+	MaxAge       time.Duration
+	Since, Until time.Time
 	// Ahead is the service's clock, as its answers show it.
 	Ahead time.Duration
 }

@@ -18,18 +18,24 @@ func (j *judgement) parties() {
 	t, want := &j.token, &j.want
 	j.hold("issuer", failure.TokISS, want.Issuer, t.Issuer, cis2.IssuerDifference(want.Issuer, t.Issuer))
 
-	wrong := ""
+	audience, wrong := strings.Join(t.Audience, ", "), ""
 	switch {
 	case !slices.Contains(t.Audience, want.ClientID):
 		wrong = "it is not for this client"
 	case len(t.Audience) > 1 && t.AuthorisedParty == "":
 		wrong = "it is for several, and names no authorised party"
 	}
-	j.hold("audience", failure.TokAUD, want.ClientID, strings.Join(t.Audience, ", "), wrong)
+	if want.ClientID == "" {
+		j.skip("audience", printable("it says "+audience+"; for which client it must be is not known"))
+	} else {
+		j.hold("audience", failure.TokAUD, want.ClientID, audience, wrong)
+	}
 
 	switch {
 	case t.AuthorisedParty == "":
 		j.skip("authorised-party", "the token names none")
+	case want.ClientID == "":
+		j.skip("authorised-party", printable("it says "+t.AuthorisedParty+"; for which client it must be is not known"))
 	case t.AuthorisedParty != want.ClientID:
 		j.hold("authorised-party", failure.TokAUD, want.ClientID, t.AuthorisedParty, "it was given out to another client")
 	default:
@@ -69,6 +75,8 @@ func (j *judgement) times() {
 		wrong = join("it is to come", skew)
 	case !want.Since.IsZero() && issued.Before(whole(want.Since).Add(-leeway)):
 		wrong = join("it is from before the login", skew)
+	case !signedIn.After(now.Add(leeway)) && issued.Before(signedIn.Add(-leeway)):
+		wrong = "it is from before the sign-in that it tells of"
 	}
 	j.hold("issued-at", failure.TokFresh, "now", stamp(issued), wrong)
 
@@ -86,6 +94,8 @@ func (j *judgement) times() {
 		wrong = join("the sign-in is older than may be", skew)
 	case !want.Since.IsZero() && signedIn.Before(whole(want.Since).Add(-leeway)):
 		wrong = join("an older session was used again", skew)
+	case !want.Until.IsZero() && signedIn.After(want.Until.Add(leeway)):
+		wrong = join("it is of a later sign-in than the ceremony", skew)
 	}
 	j.hold("auth-time", failure.TokFresh, expected, stamp(signedIn), wrong)
 }

@@ -77,6 +77,8 @@ func (j *judgement) methods() {
 		remark = "that it is called so is " + string(sure)
 	case !fits && sure == cis2.Verified:
 		wrong = "that is not what a " + string(want.With) + " is called"
+	case !fits && slices.ContainsFunc(t.AMR, func(v string) bool { return want.AMRs.Another(want.With, v) }):
+		wrong = "that is what another authenticator is called"
 	case !fits:
 		remark = "it is called otherwise than in the table of methods, which is not sure of it"
 	}

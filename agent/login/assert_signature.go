@@ -1,10 +1,13 @@
 package login
 
 import (
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -28,26 +31,55 @@ func (j *judgement) signature(token []byte) (claims []byte, ok bool) {
 	}
 	header := signed.Signatures[0].Header
 	j.algorithm = jose.SignatureAlgorithm(header.Algorithm)
-	got := header.Algorithm + ", key " + header.KeyID
+	payload, wrong := j.verify(signed)
+	j.hold(name, failure.TokSIG, expected, header.Algorithm+", key "+header.KeyID, wrong)
+	if wrong != "" {
+		return signed.UnsafePayloadWithoutVerification(), true
+	}
+	return payload, true
+}
+
+// verify finds the key that a token names, and says what is wrong with its
+// signature; empty: nothing.
+func (j *judgement) verify(signed *jose.JSONWebSignature) (payload []byte, wrong string) {
+	header := signed.Signatures[0].Header
 	keys := j.want.Keys.Keys
 	if header.KeyID != "" {
 		keys = j.want.Keys.Key(header.KeyID)
 	}
-	if header.KeyID == "" && len(keys) > 1 {
-		keys = nil
-	}
-	if len(keys) == 0 {
-		j.hold(name, failure.TokSIG, expected, got, "the issuer publishes no key of that id")
-		return signed.UnsafePayloadWithoutVerification(), true
+	if len(keys) == 0 || header.KeyID == "" && len(keys) > 1 {
+		return nil, "the issuer publishes no key of that id"
 	}
 	for i := range keys {
-		if payload, err := signed.Verify(keys[i].Public()); err == nil {
-			j.hold(name, failure.TokSIG, expected, got, "")
-			return payload, true
+		if wrong = unfit(&keys[i]); wrong != "" {
+			continue
 		}
+		if payload, err := signed.Verify(keys[i].Public()); err == nil {
+			return payload, ""
+		}
+		wrong = "the signature is not that of the key"
 	}
-	j.hold(name, failure.TokSIG, expected, got, "the signature is not that of the key")
-	return signed.UnsafePayloadWithoutVerification(), true
+	return nil, wrong
+}
+
+// leastBits is what an RSA key must have (RFC 7518, 3.3).
+const leastBits = 2048
+
+// unfit is why a key is not to be verified with (RFC 7517, 4.2, 4.4); empty: it
+// is.
+func unfit(k *jose.JSONWebKey) string {
+	public, isRSA := k.Public().Key.(*rsa.PublicKey)
+	switch {
+	case !isRSA:
+		return "the key is no RSA key"
+	case k.Use != "" && k.Use != "sig":
+		return "the key is published for another use than signatures"
+	case k.Algorithm != "" && !slices.Contains(algorithms, jose.SignatureAlgorithm(k.Algorithm)):
+		return "the key is published for another algorithm"
+	case public.N.BitLen() < leastBits:
+		return fmt.Sprintf("the key has less than %d bits", leastBits)
+	}
+	return ""
 }
 
 // unsafeClaims are the claims of a token that is of no algorithm admitted.
@@ -74,7 +106,7 @@ func (j *judgement) readClaims(claims []byte) bool {
 	j.token, err = cis2.ParseIDToken(claims)
 	wrong := ""
 	if err != nil {
-		wrong = "a claim has another type than CIS2 gives it"
+		wrong = "a claim comes twice, or has another type than CIS2 gives it"
 	}
 	j.hold("claims", failure.LoginAnswer, "claims of the types that CIS2 writes", "an ID token", wrong)
 	return err == nil
@@ -108,12 +140,4 @@ func halfOf(algorithm jose.SignatureAlgorithm, token []byte) string {
 		half = sum[:len(sum)/2]
 	}
 	return base64.RawURLEncoding.EncodeToString(half)
-}
-
-func (j *judgement) verified(token []byte) ([]byte, error) {
-	signed, err := jose.ParseSignedCompact(strings.TrimSpace(string(token)), algorithms)
-	if err != nil {
-		return nil, err
-	}
-	return signed.Verify(j.want.Keys)
 }

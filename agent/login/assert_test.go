@@ -1,7 +1,10 @@
 package login_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +43,21 @@ func want() login.Expectation {
 		User: cardUser, CardUser: cardUser, Scopes: []string{"openid", "nationalrbacaccess", "selectedrole"},
 		Now: noon.Add(2 * time.Second), MaxAge: 5 * time.Minute, Since: noon.Add(-time.Second),
 	}
+}
+
+// signBy signs with any key, which is in the header too.
+func signBy(t testing.TB, key, claims any, algorithm jose.SignatureAlgorithm) []byte {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: "one"}},
+		&jose.SignerOptions{EmbedJWK: algorithm != jose.HS256})
+	must(t, err)
+	body, err := json.Marshal(claims)
+	must(t, err)
+	signed, err := signer.Sign(body)
+	must(t, err)
+	text, err := signed.CompactSerialize()
+	must(t, err)
+	return []byte(text)
 }
 
 func sign(t testing.TB, claims any, algorithm jose.SignatureAlgorithm, kid string) []byte {
@@ -113,6 +131,8 @@ func TestAssertions(t *testing.T) {
 		{"another azp", set("azp", "other"), "authorised-party"},
 		{"another audience", set("aud", "other"), "audience"},
 		{"no audience", set("aud", nil), "audience"},
+		{"a client that is not known", func(p *parts) { p.want.ClientID = "" }, ""},
+		{"a client that is not known, audience null", func(p *parts) { p.want.ClientID = ""; p.claims["aud"] = (*string)(nil) }, ""},
 		{"issuer without port", set("iss", strings.Replace(issuer, ":443", "", 1)), "issuer"},
 		{"issuer with a slash", set("iss", issuer+"/"), "issuer"},
 		{"issuer in capitals", set("iss", strings.ToUpper(issuer)), "issuer"},
@@ -125,10 +145,16 @@ func TestAssertions(t *testing.T) {
 		{"no expiry", set("exp", nil), "expiry"},
 		{"issued to come", at("iat", time.Minute), "issued-at"},
 		{"issued before", at("iat", -time.Hour), "issued-at"},
+		{"issued before the sign-in", func(p *parts) { at("iat", -time.Hour)(p); p.want.Since = time.Time{} }, "issued-at"},
+		{"issued at no time that there is", func(p *parts) { set("iat", math.MaxInt64)(p); p.want.Since = time.Time{} }, "issued-at"},
+		{"expires at no time that there is", set("exp", math.MaxInt64), "expiry"},
+		{"signed in at no time that there is", set("auth_time", math.MinInt64), "auth-time"},
 		{"no time of issue", set("iat", nil), "issued-at"},
 		{"clocks a little apart", func(p *parts) { at("iat", 20*time.Second)(p); at("auth_time", 20*time.Second)(p) }, ""},
 		{"an old session", at("auth_time", -time.Minute), "auth-time"},
 		{"any session within max_age", func(p *parts) { at("auth_time", -time.Minute)(p); p.want.Since = time.Time{} }, ""},
+		{"another sign-in than the ceremony's", func(p *parts) { p.want.Until = noon.Add(-time.Minute) }, "auth-time"},
+		{"the ceremony's sign-in", func(p *parts) { p.want.Until = noon }, ""},
 		{"older than max_age", func(p *parts) { at("auth_time", -time.Hour)(p); p.want.Since = time.Time{} }, "auth-time"},
 		{"signed in to come", at("auth_time", time.Hour), "auth-time"},
 		{"no auth_time", set("auth_time", nil), "auth-time"},
@@ -151,6 +177,7 @@ func TestAssertions(t *testing.T) {
 		{"a key's other method", func(p *parts) {
 			p.want.With, p.want.CardUser, p.claims["amr"] = cis2.SecurityKey, "", []string{"WEBAUTHN"}
 		}, ""},
+		{"a key's sign-in that is called a card's", func(p *parts) { p.want.With, p.want.CardUser = cis2.SecurityKey, "" }, "amr"},
 		{"another user", func(p *parts) { set("sub", keyUser)(p); p.user["sub"] = keyUser }, "subject subject-card subject-userinfo"},
 		{"another card", func(p *parts) { p.want.CardUser = keyUser }, "subject-card"},
 		{"no user known", func(p *parts) { p.want.User, p.want.CardUser = "", "" }, ""},
@@ -158,6 +185,9 @@ func TestAssertions(t *testing.T) {
 		{"userinfo of another", user("sub", keyUser), "subject-userinfo"},
 		{"uid of another", user("uid", keyUser), "subject-userinfo"},
 		{"nhsid_useruid of another", user("nhsid_useruid", keyUser), "subject-userinfo"},
+		{"userinfo of another issuer", user("iss", strings.Replace(issuer, ":443", "", 1)), "subject-userinfo"},
+		{"userinfo for another client", user("aud", "other"), "subject-userinfo"},
+		{"userinfo for several", user("aud", []string{"other", "app"}), ""},
 		{"no roles", user("nhsid_nrbac_roles", nil), "roles"},
 		{"no selected role", func(p *parts) { set("selected_roleid", nil)(p); user("selected_roleid", nil)(p) }, "roles"},
 		{"a selected role that is none", func(p *parts) { set("selected_roleid", "1")(p); user("selected_roleid", "1")(p) }, "roles"},
@@ -193,6 +223,17 @@ func TestSignatures(t *testing.T) {
 	claims, _ := good()
 	two := want()
 	two.Keys.Keys = append(two.Keys.Keys, jose.JSONWebKey{Key: &foreign().PublicKey, KeyID: "two"})
+	published := func(as jose.JSONWebKey) login.Expectation {
+		if as.KeyID = "one"; as.Key == nil {
+			as.Key = &desk().key.PublicKey
+		}
+		w := want()
+		w.Keys.Keys = []jose.JSONWebKey{as}
+		return w
+	}
+	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it is to be refused
+	must(t, err)
+	shared := []byte("0123456789abcdef0123456789abcdef")
 	for _, row := range []struct {
 		name  string
 		token []byte
@@ -206,6 +247,13 @@ func TestSignatures(t *testing.T) {
 		{"no id, one key", sign(t, claims, jose.RS256, ""), want(), false},
 		{"no id, two keys", sign(t, claims, jose.RS256, ""), two, true},
 		{"the other's id", sign(t, claims, jose.RS256, "two"), two, true},
+		{"a key for signatures", sign(t, claims, jose.RS256, "one"), published(jose.JSONWebKey{Use: "sig", Algorithm: "RS512"}), false},
+		{"a key for encryption", sign(t, claims, jose.RS256, "one"), published(jose.JSONWebKey{Use: "enc"}), true},
+		{"a key for an algorithm of another use", sign(t, claims, jose.RS256, "one"), published(jose.JSONWebKey{Algorithm: "RSA-OAEP"}), true},
+		{"a key of 1024 bits", signBy(t, small, claims, jose.RS256), published(jose.JSONWebKey{Key: &small.PublicKey}), true},
+		{"a shared secret", signBy(t, shared, claims, jose.HS256), published(jose.JSONWebKey{Key: shared}), true},
+		{"a key where a secret is published", sign(t, claims, jose.RS256, "one"), published(jose.JSONWebKey{Key: shared}), true},
+		{"a key in the token itself", signBy(t, foreign(), claims, jose.RS256), want(), true},
 		{"no token", []byte("x"), want(), true},
 		{"nothing", nil, want(), true},
 		{"JSON serialisation", []byte(`{"payload":"e30","protected":"e30","signature":"e30"}`), want(), true},
@@ -229,6 +277,7 @@ func TestSignedUserinfo(t *testing.T) {
 	}{
 		{sign(t, user, jose.RS512, "one"), false},
 		{sign(t, user, jose.RS256, "two"), true},
+		{signBy(t, foreign(), user, jose.RS256), true},
 		{[]byte("x.y.z"), true},
 	} {
 		if got := slices.Contains(failed(login.Assert(login.Tokens{IDToken: token, Userinfo: row.userinfo}, want())), "subject-userinfo"); got != row.wrong {

@@ -3,6 +3,9 @@ package login
 import (
 	"encoding/json"
 	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"authbridge/agent/cis2"
 	"authbridge/agent/contract"
@@ -48,16 +51,25 @@ func (j *judgement) userinfo(answer []byte) (user cis2.Userinfo, ok bool) {
 		answer = []byte(text)
 	}
 	if len(answer) > 0 && answer[0] != '{' {
-		payload, err := j.verified(answer)
+		signed, err := jose.ParseSignedCompact(strings.TrimSpace(string(answer)), algorithms)
 		if err != nil {
-			j.userError = "its signature is not that of a key of the issuer"
+			j.userError = "it cannot be read as a token of RS256 or RS512"
 			return user, false
 		}
-		answer = payload
+		if answer, j.userError = j.verify(signed); j.userError != "" {
+			return user, false
+		}
 	}
 	user, err := cis2.ParseUserinfo(answer)
-	if err != nil {
-		j.userError = "a claim has another type than CIS2 gives it"
+	switch {
+	case err != nil:
+		j.userError = "a claim comes twice, or has another type than CIS2 gives it"
+	case user.Issuer != "" && user.Issuer != j.want.Issuer:
+		j.userError = "it is of another issuer"
+	case len(user.Audience) > 0 && j.want.ClientID != "" && !slices.Contains(user.Audience, j.want.ClientID):
+		j.userError = "it is for another client"
+	}
+	if j.userError != "" {
 		return user, false
 	}
 	return user, true

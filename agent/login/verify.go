@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"authbridge/agent/cis2"
 	"authbridge/agent/contract"
@@ -55,6 +56,10 @@ func signedText(raw json.RawMessage) json.RawMessage {
 	return json.RawMessage(text)
 }
 
+// afterCeremony is how long a sign-in may take once its authenticator has signed:
+// a role may be chosen. A later one was by another ceremony.
+const afterCeremony = 5 * time.Minute
+
 // useCeremony takes from the record of a ceremony which authenticator was
 // really used.
 func (o *run) useCeremony(ctx context.Context, want *Expectation) error {
@@ -79,7 +84,7 @@ func (o *run) useCeremony(ctx context.Context, want *Expectation) error {
 			return &failure.Error{Code: failure.TokACRAMR, Detail: "it was for another target"}
 		}
 		o.used = c.Type != contract.CeremonyCreate
-		want.With, want.Since = cis2.SecurityKey, c.StartedAt
+		want.With, want.Since, want.Until = cis2.SecurityKey, c.StartedAt, c.EndedAt.Add(afterCeremony)
 		kind := contract.SecurityKey
 		if c.Type == contract.CeremonySign {
 			want.With, kind = cis2.Smartcard, contract.Smartcard
