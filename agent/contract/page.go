@@ -11,6 +11,10 @@ type NewPage struct {
 	URL  string `json:"url" doc:"address of the page, without the code"`
 }
 
+// Entrance is the address of the page with the code in its fragment, which no
+// browser sends to anybody.
+func (p NewPage) Entrance() string { return p.URL + "#code=" + p.Code }
+
 // PageState is how far the opening of a page has come.
 type PageState string
 

@@ -6,9 +6,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"testing"
-
-	"authbridge/agent/contract"
 )
 
 // comeByFile stands in for the desktop and its browser: it is called as
@@ -55,12 +52,4 @@ func come(args []string) error {
 		return fmt.Errorf("the daemon says %s", answer.Status)
 	}
 	return nil
-}
-
-func TestTheFileThatLeadsToThePageEscapesItsAddress(t *testing.T) {
-	t.Parallel()
-	text := string(lead(entrance(contract.NewPage{URL: `http://x/"><script>`, Code: "c'"})))
-	if strings.Contains(text, "<script>") || strings.Count(text, `"><`) != 0 {
-		t.Error(text)
-	}
 }
