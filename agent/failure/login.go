@@ -148,7 +148,7 @@ func loginEntries() []Entry {
 		},
 		{
 			Code: TokACRAMR, Title: "Method of the login",
-			Remedy: "Check which authenticator was really used, and correct the table of methods in the configuration if the target names it otherwise.",
+			Remedy: "Check which authenticator was really used, and that `acr_values` asked for one that it satisfies.",
 			Spec:   "RFC 8176; NHS: ACR values",
 		},
 		{

@@ -42,6 +42,8 @@ func (j *judgement) methods() {
 		wrong = "it is missing, and none is assumed in its place"
 	case isKnown && want.With != "" && !known.Admits(want.With):
 		wrong = "a sign-in with a " + string(want.With) + " does not satisfy it"
+	case want.With != "" && !slices.ContainsFunc(want.ACRs, func(a cis2.ACR) bool { return a.Admits(want.With) }):
+		wrong = "a sign-in with a " + string(want.With) + " satisfies nothing that was asked for"
 	case isAsked:
 	case isKnown && known.Lowest >= want.AAL:
 		remark = "it is another than was asked for, of a level that will do"

@@ -168,6 +168,9 @@ func TestAssertions(t *testing.T) {
 		{"no acr", set("acr", nil), "acr"},
 		{"an acr of AAL2", set("acr", "AAL2_ANY"), "acr"},
 		{"an acr that the card does not satisfy", set("acr", "AAL3_FIDO2"), "acr"},
+		{"an acr of the level, where a key was asked for and a card was used", func(p *parts) {
+			p.want.ACRs, _ = cis2.DefaultACRs().Parse("AAL3_FIDO2")
+		}, "acr"},
 		{"another acr of the level", set("acr", "AAL3_SMARTCARD"), ""},
 		{"an unknown acr of the level", set("acr", "AAL3_MOON"), ""},
 		{"an unknown acr", set("acr", "MOON"), "acr"},

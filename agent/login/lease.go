@@ -31,7 +31,7 @@ func (o *run) preflight(ctx context.Context) error {
 	return o.step(ctx, "preflight", "an authenticator that is ready for "+o.asked.ACR+" at "+o.asked.Target, func(_ context.Context, s *contract.LoginStep) error {
 		kinds := o.asked.kinds()
 		if len(kinds) == 0 {
-			return &failure.Error{Code: failure.LoginNotReady, Detail: "no authenticator that the bridge can use reaches " + o.asked.ACR}
+			return &failure.Error{Code: failure.LoginMismatch, Detail: "runs drive smartcards and security keys, and none that was asked for satisfies " + o.asked.ACR}
 		}
 		snapshot := o.r.config.Inventory.Snapshot()
 		if id := o.asked.Authenticator; id != "" {

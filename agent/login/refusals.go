@@ -16,6 +16,7 @@ func (o *run) partyRefuses(ctx context.Context, what, fault string, code failure
 	if err := o.r.config.Mock.Fault(o.asked.target.ClientID, r.state, fault); err != nil {
 		return err
 	}
+	defer func() { _ = o.r.config.Mock.Fault(o.asked.target.ClientID, r.state) }() // none any more
 	back, err := o.signIn(ctx, r)
 	if err != nil {
 		return err

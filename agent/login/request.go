@@ -111,6 +111,8 @@ func (a *asked) examineMode() error {
 			return bad("body.scenario", "allowed for mode browser: sign-in")
 		case a.Target == cis2.PROD:
 			return &failure.Error{Code: failure.LoginMode, Field: "body.mode", Detail: "in live use nobody's sign-in is driven; allowed: tokens"}
+		case a.target.ClientID == "" || a.target.Redirect == "":
+			return &failure.Error{Code: failure.LoginTarget, Field: "body.target", Detail: "no client is configured for " + a.Target}
 		case !a.target.Native || callback(a.target.Redirect) == nil:
 			return &failure.Error{Code: failure.LoginMode, Field: "body.mode", Detail: "a loopback redirect is for clients registered as native; allowed: tokens"}
 		}

@@ -70,7 +70,8 @@ func newRun(r *Runner, by lease.Caller, a asked) *run {
 		one.state.DrivenBy = "browser"
 	case contract.DriveTokens:
 		one.state.DrivenBy = "application"
-		if a.Tokens.ClientID != "" {
+		// At the mock the target's client is that of runs, and nobody's application.
+		if a.Tokens.ClientID != "" || a.target.Headless {
 			one.state.ClientID = a.Tokens.ClientID
 		}
 	}

@@ -157,7 +157,11 @@ func TestEachScenarioIsRedAgainstOneWhoDoesNotRefuse(t *testing.T) {
 		played++
 		t.Run(string(row.scenario), func(t *testing.T) {
 			t.Parallel()
-			l := newWorld(t).passes(contract.LoginRequest{Scenario: row.scenario})
+			w := newWorld(t)
+			l := w.passes(contract.LoginRequest{Scenario: row.scenario})
+			if left := w.mock.Faulted(); len(left) != 0 {
+				t.Errorf("the mock still goes wrong: %+v", left)
+			}
 			if len(l.Refusers) == 0 {
 				t.Error("it does not say who must refuse")
 			}

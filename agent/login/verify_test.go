@@ -72,6 +72,9 @@ func TestVerifyJudgesTokensOfOthers(t *testing.T) {
 		stepOf(l, "lease").State != contract.StepSkipped {
 		t.Errorf("%s", story(l))
 	}
+	if s := stepOf(l, "audience"); s.State != contract.StepSkipped {
+		t.Errorf("nobody said whose the token is, and yet: %+v", s)
+	}
 	l = w.passes(ask(func(r *contract.LoginRequest) {
 		r.Tokens.Userinfo, r.Tokens.Nonce, r.Tokens.Ceremony, r.User = heard.userinfo, heard.nonce, ceremony, cardUser
 		r.Tokens.AccessToken = []byte(heard.tokens.AccessToken)
