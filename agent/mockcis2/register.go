@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -92,7 +91,7 @@ func (s *Server) beginRegistration(w http.ResponseWriter, r *http.Request) {
 	case !slices.Contains(s.registrable(), with):
 		wrong = "Choose what to register."
 	case cis2.AALOf(with) > user.AAL:
-		wrong = fmt.Sprintf("This user signs in at AAL%d at most.", user.AAL)
+		wrong = tooHigh(user, with)
 	}
 	var e *enrolment
 	if wrong == "" {
@@ -285,7 +284,7 @@ func (s *Server) credential(ctx context.Context, user *User, ceremony *webauthn.
 	}
 	key.Authenticator, key.ID = authenticatorOf(made), made.ID
 	if cis2.AALOf(key.Authenticator) > user.AAL {
-		return fmt.Sprintf("This user signs in at AAL%d at most.", user.AAL) + again
+		return tooHigh(user, key.Authenticator) + again
 	}
 	if key.Record, err = json.Marshal(made); err != nil {
 		return s.ill("webauthn", err)

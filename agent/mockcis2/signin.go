@@ -138,7 +138,7 @@ func (s *Server) choose(ctx context.Context, l *login, uuid string, with cis2.Au
 	case !slices.Contains(s.offered(l.request.acrs), with):
 		problem = "Choose how to sign in."
 	case cis2.AALOf(with) > user.AAL:
-		problem = fmt.Sprintf("This user signs in at AAL%d at most.", user.AAL)
+		problem = tooHigh(user, with)
 	}
 	if problem != "" {
 		s.at(l, stageChoose, func() {
@@ -250,4 +250,10 @@ func (s *Server) continueLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	s.cookies.drop(w, s.cookies.login, loginPath(l.id))
 	s.sendBack(w, r, l.request, l.failed, code)
+}
+
+// tooHigh says why a user does not get at what reaches a higher level than the
+// user does.
+func tooHigh(user *User, with cis2.Authenticator) string {
+	return fmt.Sprintf("This user signs in at AAL%d at most, and this way of signing in is AAL%d.", user.AAL, cis2.AALOf(with))
 }

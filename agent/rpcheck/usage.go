@@ -87,7 +87,7 @@ func askedRow(a cis2.Asked, r cis2.Registration) row {
 		{"scope", strings.Join(a.Scopes, " ")},
 	} {
 		if p[1] == "" {
-			p[1] = "none"
+			p[1] = "not sent"
 		}
 		parts = append(parts, p[0]+": "+printable(p[1], mostEvidence))
 	}

@@ -20,7 +20,8 @@ func newConfigUser(f *flags) *cobra.Command {
 		Use: "user", Short: "List or change the users in the configuration file",
 		Long: `List or change the users in the configuration file: who they are at each target,
 and which authenticators are theirs. All else in the file, comments too, stays as
-it is. A running daemon reads the file when it starts again.
+it is. A running daemon reads the file when it is reloaded
+(SIGHUP) or starts again.
 
 Where there is no file yet, one is made, with virtual authenticators on: they are
 on without a file, and off with one that does not say so.`,
@@ -106,6 +107,7 @@ func newUserAdd(f *flags, file *string) *cobra.Command {
 				}
 				u.TOTPFile = path
 			}
+			u.givenAAL = c.Flags().Changed("aal")
 			return addTo(c, *file, f.json, u)
 		},
 	}

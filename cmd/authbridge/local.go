@@ -44,8 +44,11 @@ func newConfig(f *flags) *cobra.Command {
 	}
 	show.Flags().StringVar(&file, "config", "", "configuration file (default: the user's)")
 	config.AddCommand(show, &cobra.Command{
-		Use: "check FILE", Short: "Say all that is wrong with a configuration file", Args: cobra.ExactArgs(1),
+		Use: "check [FILE]", Short: "Say all that is wrong with a configuration file (default: the user's)", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{platform.UserPaths().Config}
+			}
 			if _, err := settle(overrides{config: args[0]}, func(string) string { return "" }); err != nil {
 				return &exit{exitUsage, err}
 			}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,8 +43,10 @@ At a real target the first step is to look whether it can be reached. Its sign-i
 page is not walked: --browser lets you sign in yourself, and login verify judges
 what your application obtained.
 
-A scenario tries what must be refused, and passes when the refusal comes from
-the one who must refuse: ` + scenarioNames() + `.
+A scenario tries something else than a new sign-in: ` + scenarioNames(true) + `.
+Or it tries what must be refused, and passes when the refusal comes from the one
+who must refuse:
+` + scenarioNames(false) + `.
 
 Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no daemon, 4 refused, 130
 interrupted.`,
@@ -81,10 +84,13 @@ func (l *loginFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&l.report, "report", "", "folder for the reports: JSON, JUnit XML and HTML")
 }
 
-func scenarioNames() string {
+// scenarioNames are those that shall go through, or those that must not.
+func scenarioNames(through bool) string {
 	var names []string
 	for _, s := range contract.LoginScenarios[1:] {
-		names = append(names, string(s))
+		if refused := slices.Index(contract.LoginScenarios, s) >= slices.Index(contract.LoginScenarios, contract.ScenarioAAL2ForAAL3); refused != through {
+			names = append(names, string(s))
+		}
 	}
 	return strings.Join(wrap("", "", strings.Join(names, ", "), defaultWidth), "\n")
 }

@@ -75,7 +75,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case wantsJSON(args):
 		_ = writeJSON(stderr, problemOf(err, words))
 	default:
-		_, _ = fmt.Fprintln(stderr, tame(words))
+		newScreen(stderr).said(words)
 	}
 	return code
 }

@@ -38,8 +38,9 @@ type User struct {
 	// application, base32.
 	TOTPFile string `json:"totp_file,omitempty"`
 	// AAL and Roles are what the mock makes of the user.
-	AAL   int      `json:"aal"`
-	Roles []string `json:"roles,omitempty"`
+	AAL      int      `json:"aal"`
+	givenAAL bool     // else it is that of the public mock's user, where it is one
+	Roles    []string `json:"roles,omitempty"`
 }
 
 // usualAAL is what users reach at the mock where nobody says otherwise.
@@ -112,7 +113,7 @@ func takeUsers(raw []rawUser) ([]User, []Finding) {
 		}
 		switch aal, isNumber := r.AAL.(int64); {
 		case isNumber:
-			u.AAL = int(aal)
+			u.AAL, u.givenAAL = int(aal), true
 		case r.AAL != nil:
 			t.wrong(key, i, "aal", fmt.Sprintf("aal is %v", r.AAL), "write 1, 2 or 3, without quotes")
 		}

@@ -85,6 +85,24 @@ func ours(text string) bool {
 	return false
 }
 
+// said writes lines as they are, or wrapped to the terminal where there is one.
+func (s *screen) said(words string) {
+	for line := range strings.Lines(words) {
+		line = strings.TrimRight(line, "\n")
+		if !s.cuts || columns(line) <= s.width {
+			s.line("%s", line)
+			continue
+		}
+		bare := strings.TrimLeft(line, " ")
+		first := line[:len(line)-len(bare)]
+		rest := first + "  "
+		if arrow, found := strings.CutPrefix(bare, "→ "); found {
+			first, bare = first+"→ ", arrow
+		}
+		s.text(first, rest, bare)
+	}
+}
+
 // text writes words wrapped to the width, each line after the first indented
 // by rest.
 func (s *screen) text(first, rest, words string) {

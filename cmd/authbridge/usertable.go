@@ -166,7 +166,7 @@ func (u User) lines() []string {
 	if u.TOTPFile != "" {
 		lines = append(lines, "totp_file = "+quoteTOML(u.TOTPFile))
 	}
-	if u.AAL != usualAAL {
+	if u.givenAAL {
 		lines = append(lines, fmt.Sprintf("aal = %d", u.AAL))
 	}
 	if len(u.Roles) > 0 {

@@ -41,7 +41,7 @@ func TestOnlyTheLinesOfTheUserChange(t *testing.T) {
 	adaEnd := strings.Index(twoUsers, "\n[mock]")
 	ben := strings.Index(twoUsers, "[[user]]\nname = 'ben'")
 	benEnd := strings.Index(twoUsers, "\n# The end")
-	cyd := User{Name: "cyd \"x\" é", UUID: map[string]string{"mock": "656005750106", "int": "555250000003"}, Authenticators: []string{"key-1", "key-2"}, TOTPFile: `/a\b`, AAL: 2, Roles: []string{"R8000"}}
+	cyd := User{Name: "cyd \"x\" é", UUID: map[string]string{"mock": "656005750106", "int": "555250000003"}, Authenticators: []string{"key-1", "key-2"}, TOTPFile: `/a\b`, AAL: 2, givenAAL: true, Roles: []string{"R8000"}}
 	for name, tt := range map[string]struct {
 		text string
 		edit func([]byte) []byte

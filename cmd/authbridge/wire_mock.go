@@ -156,9 +156,19 @@ func (o mockOrder) config() (mockcis2.Config, error) {
 		config.Faults = append(config.Faults, mockcis2.Faulting{Faults: faults})
 	}
 	config.Users = virtualUsers()
+	public := cis2.MockUsers()
 	for _, u := range o.known {
 		if uuid := u.UUID[cis2.Mock]; uuid != "" {
 			known := mockUser(uuid, u.Name, u.AAL, u.Roles...)
+			// Who is one of the public mock's stays what tests know of them.
+			if i := slices.IndexFunc(public, func(p cis2.User) bool { return p.UUID == uuid }); i >= 0 {
+				if len(u.Roles) == 0 {
+					known.Roles = public[i].Roles
+				}
+				if !u.givenAAL {
+					known.AAL = public[i].AAL
+				}
+			}
 			known.TOTP = u.readTOTP()
 			config.Users = append(config.Users, known)
 		}

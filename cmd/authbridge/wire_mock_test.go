@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -260,5 +261,34 @@ func TestTrustTakesAFileOfAuthorities(t *testing.T) {
 		if _, _, err := (mockOrder{trust: file}).authorities(); err == nil || !strings.Contains(err.Error(), "→") {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// TestAUserOfThePublicMockStaysWhoTestsKnow: to bind an authenticator to one is
+// not to make somebody else of them.
+func TestAUserOfThePublicMockStaysWhoTestsKnow(t *testing.T) {
+	t.Parallel()
+	const doctor, two = "656005750108", "656005750109" // a doctor; a user of AAL2
+	known := func(uuid string, u User) mockcis2.User {
+		t.Helper()
+		u.UUID = map[string]string{"mock": uuid}
+		config, err := mockOrder{state: t.TempDir(), known: []User{u}}.config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(config.Users, func(k mockcis2.User) bool { return k.UUID == uuid })
+		return config.Users[i]
+	}
+	if u := known(doctor, User{Name: "ada", AAL: usualAAL}); len(u.Roles) != 1 || u.Roles[0].Job() != "R0260" || u.AAL != 3 {
+		t.Errorf("%+v", u)
+	}
+	if u := known(two, User{Name: "bob", AAL: usualAAL}); u.AAL != 2 {
+		t.Errorf("AAL%d", u.AAL)
+	}
+	if u := known(two, User{Name: "bob", AAL: 3, givenAAL: true, Roles: []string{"R8001"}}); u.AAL != 3 || u.Roles[0].Job() != "R8001" {
+		t.Errorf("%+v", u)
+	}
+	if u := known("656005750999", User{Name: "cyd", AAL: usualAAL}); u.AAL != 3 || u.Roles[0].Job() != "R8015" {
+		t.Errorf("%+v", u)
 	}
 }

@@ -2,7 +2,7 @@ import { expect, test } from '@authbridge/playwright';
 
 // Your application's own hook for tests. Asked from here and not by the page, no
 // token gets into a trace.
-const lastLogin = async () => (await fetch(new URL('/last-login', process.env.APP_URL))).json();
+const lastLogin = async () => (await fetch(new URL('/last-login', process.env.APP_URL ?? 'http://localhost:3000'))).json();
 
 test('signs in at AAL3 with a security key', async ({ page, cis2Login, verifyLogin }) => {
   await page.goto('/');
