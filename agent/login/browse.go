@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
 )
@@ -91,6 +93,10 @@ const (
 	browserBye    = 2 * time.Second
 )
 
+// mostBrowsers bounds the connections there: every user of this machine can make
+// them.
+const mostBrowsers = 32
+
 // awaitBrowser listens on the redirect address until a browser comes with the
 // state of the request. Whoever comes without it learns nothing.
 func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
@@ -119,8 +125,9 @@ func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
 		}
 		_, _ = w.Write([]byte("The login test goes on without this page. You can close it.\n"))
 	})}
+	server.SetKeepAlivesEnabled(false) // a browser comes once, and others on this machine keep nothing open
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
+	go func() { served <- server.Serve(netutil.LimitListener(l, mostBrowsers)) }()
 	o.change(func(now *contract.Login) { now.Open = r.address })
 	defer func() {
 		o.change(func(now *contract.Login) { now.Open = "" })

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/net/netutil"
 
 	"authbridge/agent/cis2"
 	"authbridge/agent/failure"
@@ -56,6 +57,11 @@ type mock struct {
 	reached *http.Transport
 }
 
+// mostAtMock bounds the connections to each of its addresses: every user of this
+// machine can make them, and the socket, the database and the devices of the
+// daemon need descriptors too.
+const mostAtMock = 512
+
 // openMock listens, and finds all that is wrong with an order but for what its
 // folder holds.
 func openMock(o mockOrder) (*mock, error) {
@@ -82,6 +88,7 @@ func openMock(o mockOrder) (*mock, error) {
 		return nil, err
 	}
 	for _, l := range listeners {
+		l = netutil.LimitListener(l, mostAtMock)
 		if secured != nil {
 			l = tls.NewListener(l, secured)
 		}
