@@ -256,7 +256,7 @@ func (s *Server) finishRegistration(w http.ResponseWriter, r *http.Request) {
 	if e.problem = wrong; wrong == "" {
 		e.done, e.options, e.secret, e.with = title(nameOf(key.Authenticator)), nil, "", key.Authenticator
 		if key.Authenticator == cis2.TOTP {
-			s.book.steps[e.user.UUID] = step
+			s.book.steps[e.user.UUID] = max(step, s.book.steps[e.user.UUID]) // somebody may have signed in meanwhile
 		}
 	}
 	shown = e.shown()

@@ -103,7 +103,8 @@ func (s *Server) SetClient(c Client) error {
 	return nil
 }
 
-// SetUser adds a user, or changes one.
+// SetUser adds a user, or changes one, who keeps the authenticator application
+// that was configured.
 func (s *Server) SetUser(u User) error {
 	if err := u.check(); err != nil {
 		return err
@@ -112,6 +113,9 @@ func (s *Server) SetUser(u User) error {
 	defer s.book.mu.Unlock()
 	if s.book.users[u.UUID] == nil && len(s.book.users) >= mostUsers {
 		return errors.New("user: there are as many as are kept")
+	}
+	if was := s.book.users[u.UUID]; was != nil && u.TOTP == nil {
+		u.TOTP = was.TOTP
 	}
 	s.book.users[u.UUID] = &u
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"authbridge/agent/cis2"
 	"authbridge/agent/mockcis2"
 )
 
@@ -147,5 +148,19 @@ func TestAnAppIsRegistered(t *testing.T) {
 	r.clock.pass(30 * time.Second)
 	if got := b.totp(s, code(t, secret, r.clock.now())); got.Stage != "done" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestAUserWhoIsChangedKeepsTheApp: what changes a user knows no secret.
+func TestAUserWhoIsChangedKeepsTheApp(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if err := r.server.SetUser(mockcis2.User{User: cis2.User{UUID: appUser, AAL: 2, IAL: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	b := r.browser()
+	s := b.totp(b.choose(b.authorize("acr_values", "AAL2_TOTP").step(t), appUser, "totp"), code(t, appSecret, r.clock.now()))
+	if s.Stage != "done" {
+		t.Errorf("%+v", s)
 	}
 }
