@@ -217,7 +217,8 @@ func cacheRow(header http.Header) row {
 			continue
 		}
 		r.Got = printable(strings.TrimSpace(directive), mostKid)
-		if seconds, err := strconv.Atoi(strings.Trim(value, `"`)); err == nil && time.Duration(seconds)*time.Second > longestCache {
+		// A number too large is as large as can be (RFC 9111, 1.2.2).
+		if seconds, _ := strconv.ParseUint(strings.Trim(value, `"`), 10, 64); seconds > uint64(longestCache/time.Second) {
 			r.State, r.Remedy = contract.Warn, "Let the keys be kept for an hour at most: a key that was taken down goes on being trusted for as long."
 		}
 	}

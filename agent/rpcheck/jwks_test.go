@@ -127,6 +127,7 @@ func TestHowKeysAreServedIsRemarked(t *testing.T) {
 	one := jwk(&signingKey().PublicKey, "one", "")
 	for cached, want := range map[string]contract.CheckState{
 		"": contract.Pass, "max-age=300": contract.Pass, "public, MAX-AGE=3600": contract.Pass, "max-age=86400": contract.Warn, "s-maxage=7200": contract.Warn, "no-store": contract.Pass,
+		"max-age=9223372036854775807": contract.Warn, "max-age=9999999999999999999999": contract.Warn, "max-age=soon": contract.Pass, `max-age="60"`: contract.Pass,
 	} {
 		p := setOf(one)
 		p.cached = cached
