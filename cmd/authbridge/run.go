@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"sync"
 
@@ -25,7 +26,8 @@ on Ctrl-C or SIGTERM. Without a configuration file it runs on its embedded
 default: virtual authenticators, and your own hardware.
 
 On SIGHUP it reads its configuration anew. One that has an error changes nothing;
-else the daemon starts over with it, which gives leases back as its end does.`,
+else the daemon starts over with it, which gives leases back as its end does. If it
+cannot, as where a port is taken, it goes on with the one before.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.stateDir = f.stateDir
@@ -37,7 +39,7 @@ else the daemon starts over with it, which gives leases back as its end does.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			return startError(serveOn(c.Context(), o, s, log, func(address string) {
+			return startError(serveOn(c.Context(), reloads(c.Context()), o, s, log, func(address string) {
 				_, _ = fmt.Fprintf(c.OutOrStdout(), "listening on http://%s\n", address)
 			}))
 		},
@@ -53,11 +55,11 @@ else the daemon starts over with it, which gives leases back as its end does.`,
 // errReload is why the daemon ends to start over.
 var errReload = errors.New("the configuration has changed")
 
-// serveOn serves until ctx ends, and starts over each time that a reload
-// brings other settings. Who supervises it hears of all that.
-func serveOn(ctx context.Context, o overrides, s settings, log *logrus.Logger, listening func(address string)) error {
+// serveOn serves until ctx ends, and starts over each time that a reload, which
+// asked tells of, brings other settings. Who supervises it hears of all that.
+func serveOn(ctx context.Context, asked <-chan os.Signal, o overrides, s settings, log *logrus.Logger, listening func(address string)) error {
 	var supervisor platform.Supervisor
-	asked := reloads(ctx)
+	var before *settings // that were in force, until those after them are; nil: they are
 	for {
 		serving, end := context.WithCancelCause(ctx)
 		next := make(chan settings, 1)
@@ -79,6 +81,7 @@ func serveOn(ctx context.Context, o overrides, s settings, log *logrus.Logger, l
 			}
 		})
 		err := serve(serving, s, log, func(address string) {
+			before = nil
 			listening(address)
 			supervisor.Ready()
 			beside.Go(func() { supervisor.Watch(serving, (&client.Client{StateDir: s.StateDir}).Alive) })
@@ -86,10 +89,16 @@ func serveOn(ctx context.Context, o overrides, s settings, log *logrus.Logger, l
 		again := errors.Is(context.Cause(serving), errReload)
 		end(nil)
 		beside.Wait()
-		if !again || err != nil {
+		switch {
+		case err != nil && before != nil && ctx.Err() == nil: // such as a port that is taken
+			log.WithError(err).Error("the daemon does not start with the changed configuration: it goes on with the one before")
+			s, before = *before, nil
+		case err != nil || !again:
 			return err
+		default:
+			was := s
+			before, s = &was, <-next
 		}
-		s = <-next
 		if level, err := logrus.ParseLevel(s.LogLevel); err == nil { // validated
 			log.SetLevel(level)
 		}

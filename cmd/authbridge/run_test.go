@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"authbridge/agent/client"
+)
+
+// TestAReloadThatCannotBeKeepsTheDaemon: that a port is taken shows only when the
+// daemon has let go of its own.
+func TestAReloadThatCannotBeKeepsTheDaemon(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	dir := t.TempDir()
+	o := overrides{config: filepath.Join(dir, "config.toml"), stateDir: filepath.Join(dir, "state")}
+	write := func(listen, level string) {
+		t.Helper()
+		text := fmt.Sprintf("virtual = \"on\"\nphysical = \"off\"\nlisten = %q\nlog_level = %q\n[mock]\nlisten = \"off\"\n", listen, level)
+		if err := os.WriteFile(o.config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("127.0.0.1:0", "error")
+	s, err := settle(o, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	log, err := newLogger(&said, s.LogLevel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked, up, over := make(chan os.Signal), make(chan string, 1), make(chan error, 1)
+	go func() { over <- serveOn(ctx, asked, o, s, log, func(address string) { up <- address }) }()
+	isUp := func() {
+		t.Helper()
+		select {
+		case <-up:
+		case err := <-over:
+			t.Fatalf("it has ended: %v", err)
+		}
+		c := &client.Client{StateDir: o.stateDir}
+		defer c.Close()
+		if err := c.Alive(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	isUp()
+	write(taken.Addr().String(), "error")
+	asked <- os.Interrupt
+	isUp()
+	write("127.0.0.1:0", "warn")
+	asked <- os.Interrupt
+	isUp()
+	cancel()
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	if got := said.String(); strings.Count(got, "goes on with the one before") != 1 || !strings.Contains(got, taken.Addr().String()) {
+		t.Errorf("the log says %s", got)
+	}
+}
