@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -236,6 +237,8 @@ Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no daemon, 4 refused.`,
 	return c
 }
 
+var memberName = regexp.MustCompile(`^json: unknown field "[A-Za-z_]{1,24}"$`)
+
 // readTokens takes what an application obtained, and repeats nothing of it.
 func readTokens(in io.Reader) (*contract.LoginTokens, error) {
 	text, err := io.ReadAll(io.LimitReader(in, longestTokens+1))
@@ -249,7 +252,12 @@ func readTokens(in io.Reader) (*contract.LoginTokens, error) {
 	dec := json.NewDecoder(strings.NewReader(string(text)))
 	dec.DisallowUnknownFields()
 	var tokens contract.LoginTokens
-	if dec.Decode(&tokens) != nil || dec.More() || len(tokens.IDToken) == 0 {
+	err = dec.Decode(&tokens)
+	// Of what is wrong no more is said than the name of a member, if it is one.
+	if err != nil && memberName.MatchString(err.Error()) {
+		return nil, usage("standard input: %w\n  → write it as authbridge login verify --help shows", err)
+	}
+	if err != nil || dec.More() || len(tokens.IDToken) == 0 {
 		return nil, usage(`what is on standard input is not {"id_token": "…", …}` + "\n  → write it as authbridge login verify --help shows")
 	}
 	return &tokens, nil

@@ -162,7 +162,7 @@ func (f *suiteFile) take(raw rawSuite) (bad []Finding) {
 var (
 	uuidForm          = regexp.MustCompile(`^[0-9]{12}$`)
 	purposeForm       = regexp.MustCompile(`^[A-Za-z0-9 ._:/#-]{0,64}$`)
-	authenticatorForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+	authenticatorForm = regexp.MustCompile(`^(smartcard|security-key|(card|key)-[A-Za-z0-9._:-]{1,59})$`)
 )
 
 // findings say what is wrong with the values. Which acr there are is the
