@@ -64,6 +64,7 @@ func TestWhatIsWrongWithAScenarioFileIsNamedByItsPlace(t *testing.T) {
 		"numbers and times":           {"parallel = 0\ntimeout = \"soon\"\nqueue = \"11m\"\n[[matrix]]", []string{"1:1: parallel is 0", "2:1: timeout is \"soon\"", "3:1: queue is \"11m\""}},
 		"a purpose that is no line":   {"purpose = \"a\\nb\"\n[[matrix]]", []string{"1:1: purpose has other characters"}},
 		"values, each where it is":    {"[[matrix]]\nusers = [\"656005750105\",\n  \"12\"]\nacr = [\"\"]\n[[matrix]]\nscenarios = ['sign-in', 'bananas']\norigin = \"real\"", []string{"3:3: \"12\" is no UUID", "4:1: \"\" is no acr_values", "6:25: \"bananas\" is no scenario", "7:10: origin is \"real\""}},
+		"an authenticator that is none": {"[[matrix]]\nauthenticators = [\"smart-card\"]", []string{"2:19: \"smart-card\" is no authenticator"}},
 		"a value that is there twice": {"[[matrix]]\nauthenticators = [\"smartcard\", \"smartcard\"]", []string{"2:19: \"smartcard\" is there twice"}},
 		"more than can be run": {
 			"[[matrix]]\nacr = [\"AAL3_ANY\"]\n[[matrix]]\nusers = [" + manyUsers(200) + "]\nauthenticators = [" + manyTexts(10) + "]\nacr = [" + manyTexts(6) + "]",
@@ -102,7 +103,7 @@ func manyUsers(n int) string {
 func manyTexts(n int) string {
 	all := make([]string, n)
 	for i := range all {
-		all[i] = fmt.Sprintf("%q", fmt.Sprint("value-", i))
+		all[i] = fmt.Sprintf("%q", fmt.Sprint("key-", i))
 	}
 	return strings.Join(all, ", ")
 }
@@ -110,7 +111,7 @@ func manyTexts(n int) string {
 // TestWhatTheDaemonRefusesIsNamedByItsPlace in the file.
 func TestWhatTheDaemonRefusesIsNamedByItsPlace(t *testing.T) {
 	t.Parallel()
-	f, err := parseSuite("logins.toml", []byte("target = \"moon\"\n[[matrix]]\nacr = [\"AAL3_ANY\"]\n[[matrix]]\nacr = [\n  \"AAL3_ANY\",\n  \"AAL9\",\n]\nauthenticators = [\"totp\"]"))
+	f, err := parseSuite("logins.toml", []byte("target = \"moon\"\n[[matrix]]\nacr = [\"AAL3_ANY\"]\n[[matrix]]\nacr = [\n  \"AAL3_ANY\",\n  \"AAL9\",\n]\nauthenticators = [\"smartcard\"]"))
 	if err != nil {
 		t.Fatal(err)
 	}
