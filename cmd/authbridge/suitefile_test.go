@@ -57,15 +57,15 @@ func TestWhatIsWrongWithAScenarioFileIsNamedByItsPlace(t *testing.T) {
 		text string
 		want []string // line:column: what
 	}{
-		"it is no TOML":               {"[[matrix]\nacr = 1", []string{"1:9: "}},
-		"nothing is to be run":        {"purpose = \"x\"", []string{": there is no [[matrix]]"}},
-		"a key that there is not":     {"targets = \"mock\"\n[[matrix]]\nuser = [\"656005750105\"]", []string{"1:1: unknown key targets", "3:1: unknown key matrix.user"}},
-		"a value of another type":     {"target = 3\n[[matrix]]\nacr = \"AAL3_ANY\"\norigin = 1", []string{"1:1: target is 3", "3:1: acr is no list of texts", "4:1: origin is 1"}},
-		"numbers and times":           {"parallel = 0\ntimeout = \"soon\"\nqueue = \"11m\"\n[[matrix]]", []string{"1:1: parallel is 0", "2:1: timeout is \"soon\"", "3:1: queue is \"11m\""}},
-		"a purpose that is no line":   {"purpose = \"a\\nb\"\n[[matrix]]", []string{"1:1: purpose has other characters"}},
-		"values, each where it is":    {"[[matrix]]\nusers = [\"656005750105\",\n  \"12\"]\nacr = [\"\"]\n[[matrix]]\nscenarios = ['sign-in', 'bananas']\norigin = \"real\"", []string{"3:3: \"12\" is no UUID", "4:1: \"\" is no acr_values", "6:25: \"bananas\" is no scenario", "7:10: origin is \"real\""}},
+		"it is no TOML":                 {"[[matrix]\nacr = 1", []string{"1:9: "}},
+		"nothing is to be run":          {"purpose = \"x\"", []string{": there is no [[matrix]]"}},
+		"a key that there is not":       {"targets = \"mock\"\n[[matrix]]\nuser = [\"656005750105\"]", []string{"1:1: unknown key targets", "3:1: unknown key matrix.user"}},
+		"a value of another type":       {"target = 3\n[[matrix]]\nacr = \"AAL3_ANY\"\norigin = 1", []string{"1:1: target is 3", "3:1: acr is no list of texts", "4:1: origin is 1"}},
+		"numbers and times":             {"parallel = 0\ntimeout = \"soon\"\nqueue = \"11m\"\n[[matrix]]", []string{"1:1: parallel is 0", "2:1: timeout is \"soon\"", "3:1: queue is \"11m\""}},
+		"a purpose that is no line":     {"purpose = \"a\\nb\"\n[[matrix]]", []string{"1:1: purpose has other characters"}},
+		"values, each where it is":      {"[[matrix]]\nusers = [\"656005750105\",\n  \"12\"]\nacr = [\"\"]\n[[matrix]]\nscenarios = ['sign-in', 'bananas']\norigin = \"real\"", []string{"3:3: \"12\" is no UUID", "4:1: \"\" is no acr_values", "6:25: \"bananas\" is no scenario", "7:10: origin is \"real\""}},
 		"an authenticator that is none": {"[[matrix]]\nauthenticators = [\"smart-card\"]", []string{"2:19: \"smart-card\" is no authenticator"}},
-		"a value that is there twice": {"[[matrix]]\nauthenticators = [\"smartcard\", \"smartcard\"]", []string{"2:19: \"smartcard\" is there twice"}},
+		"a value that is there twice":   {"[[matrix]]\nauthenticators = [\"smartcard\", \"smartcard\"]", []string{"2:19: \"smartcard\" is there twice"}},
 		"more than can be run": {
 			"[[matrix]]\nacr = [\"AAL3_ANY\"]\n[[matrix]]\nusers = [" + manyUsers(200) + "]\nauthenticators = [" + manyTexts(10) + "]\nacr = [" + manyTexts(6) + "]",
 			[]string{"3:1: there are more than 10000 runs"},
