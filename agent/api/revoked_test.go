@@ -52,7 +52,7 @@ func TestATokenThatEndsWhileItsBodyComes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if response.StatusCode != 401 || response.Header.Get("Www-Authenticate") == "" {
+		if response.StatusCode != http.StatusUnauthorized || response.Header.Get("Www-Authenticate") == "" {
 			t.Errorf("%s: status %d", path, response.StatusCode)
 		}
 		_ = response.Body.Close()

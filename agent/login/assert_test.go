@@ -234,7 +234,7 @@ func TestSignatures(t *testing.T) {
 		w.Keys.Keys = []jose.JSONWebKey{as}
 		return w
 	}
-	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it is to be refused
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	must(t, err)
 	shared := []byte("0123456789abcdef0123456789abcdef")
 	for _, row := range []struct {
