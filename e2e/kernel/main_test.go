@@ -93,7 +93,7 @@ func bring(share, file string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(share, filepath.Base(file)), content, 0o644) //nolint:gosec // other users of the guest read it
+	return os.WriteFile(filepath.Join(share, filepath.Base(file)), content, 0o644)
 }
 
 func flagValue(name string) any { return flag.Lookup(name).Value.(flag.Getter).Get() }
