@@ -128,6 +128,7 @@ func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
 	server.SetKeepAlivesEnabled(false) // a browser comes once, and others on this machine keep nothing open
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(netutil.LimitListener(l, mostBrowsers)) }()
+	o.ledger.settle() // who is shown the address can know what led to it
 	o.change(func(now *contract.Login) { now.Open = r.address })
 	defer func() {
 		o.change(func(now *contract.Login) { now.Open = "" })
@@ -140,7 +141,6 @@ func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
 			o.r.config.Log.WithError(err).Warn("the place to which a browser is sent back was closed early")
 		}
 	}()
-	o.ledger.settle()
 	o.r.config.Tell(told(o.by.Owner, o.snapshot(), nil))
 	select {
 	case back := <-came:
