@@ -97,8 +97,8 @@ func (o *run) change(edit func(*contract.Login)) {
 // the end is written before anybody hears of it.
 func (o *run) run() {
 	defer o.cancel(nil)
-	defer o.asked.Wipe()
 	err := o.play()
+	o.asked.Wipe() // before anybody hears that it is over
 	o.release()
 	if !negative(o.asked.Scenario) {
 		o.skipRest()

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -111,10 +112,27 @@ func TestVerifyJudgesTokensOfOthers(t *testing.T) {
 	} {
 		w.fails(ask(row.change), row.step, row.code)
 	}
-	request := ask(nil)
-	given := request.Tokens.IDToken
-	w.run(request)
-	if string(given) == heard.tokens.IDToken {
-		t.Error("the token is not wiped")
+}
+
+// TestTokensAreWipedBeforeARunIsOver: who hears of the end may look at once.
+func TestTokensAreWipedBeforeARunIsOver(t *testing.T) {
+	t.Parallel()
+	given, over := []byte("e30.e30.e30"), 0
+	w := newWorld(t, func(w *world) {
+		tell := w.config.Tell
+		w.config.Tell = func(events ...contract.Event) {
+			for _, e := range events {
+				if e.Login != nil && e.Login.State.Over() {
+					if over++; bytes.ContainsFunc(given, func(r rune) bool { return r != 0 }) {
+						t.Error("the token is not wiped")
+					}
+				}
+			}
+			tell(events...)
+		}
+	})
+	w.run(contract.LoginRequest{Mode: contract.DriveTokens, Tokens: &contract.LoginTokens{IDToken: given}})
+	if over != 1 {
+		t.Errorf("its end was told %d times", over)
 	}
 }
