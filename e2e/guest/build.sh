@@ -78,6 +78,7 @@ for unit in getty@tty1.service serial-getty@ttyS0.service apt-daily.timer apt-da
   e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-timesyncd.service systemd-pstore.service; do
   ln -sf /dev/null "$units/$unit"
 done
+rm -f "$root"/etc/dpkg/dpkg.cfg.d/*mmdebstrap* # what the tests install is whole
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
 
 say "making its disk and its initial RAM disk"

@@ -28,7 +28,7 @@ func machine(drive, share, console string) []string {
 		"-kernel", "vmlinux", "-initrd", "initrd",
 		"-append", "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off nokaslr random.trust_cpu=on systemd.show_status=no",
 		"-drive", "if=none,id=disk,format=qcow2,file=" + drive, "-device", "virtio-blk-pci,drive=disk",
-		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
+		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "piix3-usb-uhci,id=usb",
 		"-chardev", "socket,id=host,fd=3", "-device", "virtserialport,chardev=host,name=host",
 		"-chardev", "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control",
 		"-virtfs", "local,mount_tag=host,security_model=none,multidevs=remap,path=" + share,
@@ -119,6 +119,22 @@ func (i Image) snapshot(ctx context.Context) error {
 type qmp struct {
 	conn  net.Conn
 	lines *bufio.Reader
+}
+
+// plug adds devices to the running machine.
+func (q *qmp) plug(devices []Device) error {
+	if len(devices) == 0 {
+		return nil
+	}
+	if err := q.do("qmp_capabilities", map[string]any{}); err != nil {
+		return err
+	}
+	for _, d := range devices {
+		if err := q.do("device_add", d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type message struct {

@@ -28,11 +28,15 @@ var ErrNoResult = errors.New("the guest ended before its payload did")
 // it 2 s. QEMU waits for ever on a state that it cannot read.
 const wakeUp = 3 * time.Minute
 
+// Device is a device that is plugged in once the guest is awake, by the properties
+// that QEMU knows it by. There is a USB 1 controller, with the bus usb.0.
+type Device map[string]any
+
 // Run shares a folder with the guest as /host, runs /host/payload there as root
 // and returns its exit code. What it prints goes to output as it is printed. The
 // system's journal is in the folder afterwards, as journal.txt, and what the
 // kernel said as console.txt. When ctx ends the guest is killed.
-func (i Image) Run(ctx context.Context, share string, output io.Writer) (code int, err error) {
+func (i Image) Run(ctx context.Context, share string, output io.Writer, devices ...Device) (code int, err error) {
 	share, err = filepath.Abs(share)
 	if err != nil {
 		return 0, err
@@ -58,6 +62,10 @@ func (i Image) Run(ctx context.Context, share string, output io.Writer) (code in
 		r.stop()
 		said, _ := os.ReadFile(console)
 		return 0, errors.Join(context.Cause(ctx), fmt.Errorf("the guest did not wake up: %w %s\n%s", err, r.err.String(), tail(said)))
+	}
+	if err := r.qmp.plug(devices); err != nil {
+		r.stop()
+		return 0, err
 	}
 	_, _ = io.Copy(output, lines)
 	if err := r.wait(); err != nil {

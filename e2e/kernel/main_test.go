@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +31,9 @@ var passedOn = []string{"test.v", "test.run", "test.skip", "test.count", "test.s
 
 // keyRule is the rule that the packages bring, in the shared folder.
 const keyRule = "71-authbridge.rules"
+
+// deb is the package that `make dist` made, in the shared folder.
+const deb = "authbridge.deb"
 
 // TestMain runs the tests where they belong.
 func TestMain(m *testing.M) {
@@ -68,7 +73,14 @@ func runInGuest(ctx context.Context) error {
 	if err := tests.Prepare(ctx, share); err != nil {
 		return errors.Join(err, os.RemoveAll(share))
 	}
-	if err := bring(share, filepath.Join("../../installer/linux", keyRule)); err != nil {
+	if err := bring(share, filepath.Join("../../installer/linux", keyRule), keyRule); err != nil {
+		return errors.Join(err, os.RemoveAll(share))
+	}
+	if err := bringPackage(ctx, share); err != nil {
+		return errors.Join(err, os.RemoveAll(share))
+	}
+	reader, err := cardReader(ctx, share)
+	if err != nil {
 		return errors.Join(err, os.RemoveAll(share))
 	}
 	image, err := guest.Ensure(ctx, os.Stdout)
@@ -77,7 +89,7 @@ func runInGuest(ctx context.Context) error {
 	}
 	// A run of some tests only may find none in one of the packages.
 	watched := &watched{to: os.Stdout, some: flagValue("test.run") != "" || flagValue("test.skip") != ""}
-	code, err := image.Run(ctx, share, watched)
+	code, err := image.Run(ctx, share, watched, reader...)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("tests failed in the guest, exit code %d", code)
 	}
@@ -88,12 +100,49 @@ func runInGuest(ctx context.Context) error {
 }
 
 // bring copies a file into the shared folder.
-func bring(share, file string) error {
+func bring(share, file, name string) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(share, filepath.Base(file)), content, 0o644)
+	return os.WriteFile(filepath.Join(share, name), content, 0o644)
+}
+
+// bringPackage makes the packages, and brings the deb.
+func bringPackage(ctx context.Context, share string) error {
+	if err := does(ctx, "make", "-C", "../..", "dist"); err != nil {
+		return err
+	}
+	debs, err := filepath.Glob("../../dist/*.deb")
+	if err != nil || len(debs) != 1 {
+		return fmt.Errorf("make dist made the debs %v, %w", debs, err)
+	}
+	return bring(share, debs[0], deb)
+}
+
+// cardReader is a reader of smartcards at the guest's USB, with QEMU's own card in
+// it: a Common Access Card with certificates from a database of NSS.
+func cardReader(ctx context.Context, share string) ([]guest.Device, error) {
+	db := filepath.Join(share, "nss")
+	noise := filepath.Join(share, deb) // no secret hangs on it
+	if err := os.Mkdir(db, 0o700); err != nil {
+		return nil, err
+	}
+	card := guest.Device{"driver": "ccid-card-emulated", "id": "card", "bus": "reader.0", "backend": "certificates", "db": "sql:" + db}
+	err := does(ctx, "certutil", "-N", "-d", "sql:"+db, "--empty-password")
+	for i, name := range []string{"id", "signing", "encryption"} {
+		err = errors.Join(err, does(ctx, "certutil", "-S", "-x", "-d", "sql:"+db, "-z", noise, "-t", "u,u,u",
+			"-n", name, "-s", "CN="+name, "-m", strconv.Itoa(i+1)))
+		card["cert"+strconv.Itoa(i+1)] = name
+	}
+	return []guest.Device{{"driver": "usb-ccid", "id": "reader", "bus": "usb.0"}, card}, err
+}
+
+func does(ctx context.Context, name string, args ...string) error {
+	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
 }
 
 func flagValue(name string) any { return flag.Lookup(name).Value.(flag.Getter).Get() }

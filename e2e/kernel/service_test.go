@@ -25,9 +25,24 @@ type person struct {
 	config string
 }
 
-// somebody is the user tester, with systemd's manager of their services. There is
-// no session: a linger would start it alike.
+// somebody is the user tester with the program, and with systemd's manager of
+// their services. There is no session: a linger would start it alike.
 func somebody(t *testing.T) *person {
+	t.Helper()
+	p := tester(t)
+	// A program on the host's folder takes ten seconds to be read in.
+	shared, err := exec.LookPath("authbridge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asRoot(t, "install", shared, filepath.Join(programs, "authbridge"))
+	t.Cleanup(func() { _ = os.Remove(filepath.Join(programs, "authbridge")) })
+	asRoot(t, "systemctl", "start", "user@"+p.user.Uid+".service")
+	return p
+}
+
+// tester is the user tester, of whom nothing is left after the test.
+func tester(t *testing.T) *person {
 	t.Helper()
 	u, err := user.Lookup("tester")
 	if err != nil {
@@ -35,15 +50,7 @@ func somebody(t *testing.T) *person {
 	}
 	p := &person{t: t, user: u, cred: syscall.Credential{Uid: number(t, u.Uid), Gid: number(t, u.Gid)}}
 	p.config = filepath.Join(u.HomeDir, ".config", "authbridge", "config.toml")
-	// A program on the host's folder takes ten seconds to be read in.
-	shared, err := exec.LookPath("authbridge")
-	if err != nil {
-		t.Fatal(err)
-	}
-	asRoot(t, "install", shared, filepath.Join(programs, "authbridge"))
-	asRoot(t, "systemctl", "start", "user@"+u.Uid+".service")
 	t.Cleanup(func() {
-		_ = os.Remove(filepath.Join(programs, "authbridge"))
 		asRoot(t, "systemctl", "stop", "user@"+u.Uid+".service")
 		for _, left := range []string{".config", ".local"} {
 			_ = os.RemoveAll(filepath.Join(u.HomeDir, left))

@@ -1,0 +1,80 @@
+//go:build linux && e2e
+
+package installer_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestTheSamePackagesTwice builds them here, and from a copy in another folder:
+// whoever builds a commit gets the sums that its packages were published with.
+func TestTheSamePackagesTwice(t *testing.T) {
+	here, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "another folder")
+	copyTree(t, here, elsewhere)
+	does(t, here, "make", "dist")
+
+	t.Setenv("GIT_DIR", strings.TrimSpace(does(t, here, "git", "rev-parse", "--absolute-git-dir")))
+	if err := os.Symlink(filepath.Join(here, ".bin"), filepath.Join(elsewhere, ".bin")); err != nil {
+		t.Fatal(err)
+	}
+	does(t, elsewhere, "installer/build")
+	first, second := sums(t, here), sums(t, elsewhere)
+	if first != second {
+		t.Errorf("they differ:\n%s\n%s", first, second)
+	}
+	for _, kind := range []string{".deb", ".rpm", ".tar.gz", ".zip", ".msi", "linux_amd64.cdx.json", "windows_amd64.cdx.json"} {
+		if !strings.Contains(first, kind+"\n") {
+			t.Errorf("there is no %s:\n%s", kind, first)
+		}
+	}
+}
+
+// copyTree copies what belongs to the checkout, as it is now.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	for name := range strings.SplitSeq(does(t, from, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), "\x00") {
+		info, err := os.Lstat(filepath.Join(from, name))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(from, name))
+		if err = errors.Join(err, os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, name), content, info.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func sums(t *testing.T, checkout string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(checkout, "dist", "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func does(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, said.String())
+	}
+	return string(out)
+}
