@@ -9,7 +9,7 @@ CYCLONEDX := v1.10.0
 FUZZTIME ?= 20s
 export GOFLAGS ?=
 
-.PHONY: help run build test e2e playwright bench fuzz lint fmt dist clean
+.PHONY: help run build tray test e2e playwright bench fuzz lint fmt dist clean
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ run: ## build, start the daemon on the embedded default, show the verdicts
 build: ## bin/authbridge
 	@go build -trimpath -ldflags "-s -w -X main.version=$$(scripts/version)" -o bin/authbridge ./cmd/authbridge
 
+tray: ## bin/authbridge-tray
+	@CGO_ENABLED=$$([ "$$(uname -s)" = Darwin ] && echo 1 || echo 0) go build -trimpath -ldflags "-s -w -X main.version=$$(scripts/version)" -o bin/authbridge-tray ./cmd/authbridge-tray
+
 test: ## all tests with -race, a real pcscd among them; then the pure ones without cgo
 	@scripts/need build test
 	go vet ./...
@@ -30,8 +33,8 @@ test: ## all tests with -race, a real pcscd among them; then the pure ones witho
 	CGO_ENABLED=0 go test -timeout 10m ./agent/... ./pcsc/... ./fido/... ./platform/... ./cmd/...
 	@scripts/cross
 
-e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time), and those with a browser
-	@scripts/need build test e2e browser
+e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time), those with a browser, and with a desktop
+	@scripts/need build test e2e browser desktop
 	go test -tags e2e -p 1 -count=1 -timeout 40m -v ./e2e/...
 
 playwright: ## the tests of the Playwright package, in Chromium

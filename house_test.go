@@ -89,6 +89,7 @@ var arrows = []struct {
 	{"agent/api", []string{"agent"}},
 	{"platform", nil},
 	{"cmd/authbridge", []string{"agent/client", "agent/contract", "agent/failure", "platform"}},
+	{"cmd/authbridge-tray", []string{"agent/client", "agent/contract", "platform"}},
 	{"examples", nil},
 	{"e2e", []string{"agent", "fido", "pcsc", "platform", "e2e"}},
 }
@@ -242,11 +243,11 @@ func TestTheDaemonStaysSmall(t *testing.T) {
 
 func TestTheClientsOpenNothingOfTheServer(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "linux", "./agent/client") {
+	for _, p := range list(t, "linux", "./agent/client", "./cmd/authbridge-tray") {
 		for _, dep := range p.Deps {
 			for _, server := range []string{"authbridge/agent/api", "authbridge/agent/inventory", "authbridge/agent/store", "authbridge/pcsc", "authbridge/fido"} {
-				if dep == server {
-					t.Errorf("the client links %s", dep)
+				if dep == server || strings.HasPrefix(dep, server+"/") {
+					t.Errorf("%s links %s", p.ImportPath, dep)
 				}
 			}
 		}

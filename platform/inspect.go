@@ -17,6 +17,8 @@ type Machine struct {
 	Hidraw []HidrawNode
 	// PhysicalHolder has the lock of the physical hardware; PID 0 if nobody.
 	PhysicalHolder Process
+	// NoTray is whether there is a desktop, and it shows no tray icons.
+	NoTray bool
 }
 
 // USBDevice is a device on the USB.

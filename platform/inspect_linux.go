@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/hex"
 	"errors"
 	"math"
@@ -20,7 +21,24 @@ import (
 func inspect() Machine {
 	m := inspectIn("/")
 	m.PhysicalHolder = holderOf(physicalLock)
+	m.NoTray = noTray()
 	return m
+}
+
+// noTray asks the desktop, if there is one.
+func noTray() bool {
+	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), desktopTime)
+	defer cancel()
+	desktop, err := OpenDesktop(ctx)
+	if err != nil {
+		return false
+	}
+	defer desktop.Leave()
+	shows, err := desktop.ShowsTrays(ctx)
+	return err == nil && !shows
 }
 
 // inspectIn looks below another root than /, for tests.

@@ -14,6 +14,7 @@ const (
 	NotRunning        Code = "NOT_RUNNING"
 	NotOurs           Code = "NOT_OURS"
 	PageNotOpened     Code = "PAGE_NOT_OPENED"
+	TrayNone          Code = "TRAY_NONE"
 )
 
 func startEntries() []Entry {
@@ -65,6 +66,10 @@ func startEntries() []Entry {
 		{
 			Code: PageNotOpened, Title: "No browser has opened the page",
 			Remedy: "Run `authbridge open --print`, and open the address that it writes within a minute.",
+		},
+		{
+			Code: TrayNone, Title: "This desktop shows no tray icons",
+			Remedy: "Look at the page with `authbridge open`, or in GNOME add the extension AppIndicator; prompts come as notifications all the same.",
 		},
 	}
 }

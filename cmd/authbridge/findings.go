@@ -54,6 +54,9 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []cont
 			add(failure.KeyForbidden, contract.Fail, "%s (%s) may not be opened by you", h.Path, h.Name)
 		}
 	}
+	if m.NoTray {
+		add(failure.TrayNone, contract.Warn, "nothing on the session's bus shows them")
+	}
 	for _, l := range m.Listeners {
 		if host, port, _ := net.SplitHostPort(l.Address); (host == "0.0.0.0" || host == "::") && vpcdPorts[port] {
 			add(failure.VPCDExposed, contract.Warn, "%s listens on %s", programName(l.Process), l.Address)

@@ -37,6 +37,10 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.PCSCInstalled = false },
 			code:  "PCSC_NOT_INSTALLED", evidence: "no pcscd",
 		},
+		"the desktop has no tray": {
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.NoTray = true },
+			code:  "TRAY_NONE", evidence: "shows them",
+		},
 		"pcscd does not run": {
 			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.PCSCRunning = false },
 			code:  "PCSC_SERVICE", evidence: "no socket",
