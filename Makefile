@@ -34,7 +34,7 @@ test: ## all tests with -race, a real pcscd among them; then the pure ones witho
 	@scripts/cross
 
 e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time), those with a browser, and with a desktop
-	@scripts/need build test e2e browser desktop
+	@scripts/need build test e2e browser desktop dist
 	go test -tags e2e -p 1 -count=1 -timeout 40m -v ./e2e/...
 
 playwright: ## the tests of the Playwright package, in Chromium

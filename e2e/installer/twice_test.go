@@ -32,6 +32,9 @@ func TestTheSamePackagesTwice(t *testing.T) {
 	if first != second {
 		t.Errorf("they differ:\n%s\n%s", first, second)
 	}
+	if n := strings.Count(first, "authbridge-tray_"); n != 2 {
+		t.Errorf("%d lists of what is in the tray:\n%s", n, first)
+	}
 	for _, kind := range []string{".deb", ".rpm", ".tar.gz", ".zip", ".msi", "linux_amd64.cdx.json", "windows_amd64.cdx.json"} {
 		if !strings.Contains(first, kind+"\n") {
 			t.Errorf("there is no %s:\n%s", kind, first)
