@@ -7,7 +7,7 @@ export PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(realpath "$1")
 suite=trixie
-packages=systemd,systemd-sysv,libpam-systemd,polkitd,udev,dbus,kmod,busybox-static,fido2-tools,pcscd,libccid,opensc,usbutils,procps
+packages=systemd,systemd-sysv,libpam-systemd,polkitd,udev,dbus,kmod,busybox-static,fido2-tools,pcscd,libccid,opensc,usbutils,procps,openssh-server
 modules="virtio_pci virtio_blk ext4 virtio_console virtio_rng 9p 9pnet_virtio configfs
   uhid hid-generic usbhid uhci_hcd dummy_hcd libcomposite usb_f_hid"
 early="virtio_pci virtio_blk ext4" # what it takes to mount the disk
@@ -73,7 +73,8 @@ install -m 644 "$here/inside/agent.service" "$units/agent.service"
 mkdir -p "$units/multi-user.target.wants"
 ln -s ../agent.service "$units/multi-user.target.wants/agent.service"
 ln -s /lib/systemd/system/multi-user.target "$units/default.target"
-# What costs time here and serves nobody.
+# What costs time here and serves nobody, or not before a test starts it.
+rm -f "$units"/multi-user.target.wants/ssh.service
 for unit in getty@tty1.service serial-getty@ttyS0.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
   e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-timesyncd.service systemd-pstore.service; do
   ln -sf /dev/null "$units/$unit"

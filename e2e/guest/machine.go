@@ -107,10 +107,9 @@ func (i Image) snapshot(ctx context.Context) error {
 		return err
 	}
 	defer r.stop()
-	word, err := bufio.NewReader(r.line).ReadString('\n')
-	if err != nil || strings.TrimSpace(word) != "ready" {
+	if err := r.ready(); err != nil {
 		text, _ := os.ReadFile(console)
-		return fmt.Errorf("the guest did not start: it said %q, %w %s\n%s", word, err, r.err.String(), tail(text))
+		return fmt.Errorf("%w %s\n%s", err, r.err.String(), tail(text))
 	}
 	return r.qmp.save(ctx, i.dir)
 }
@@ -121,11 +120,8 @@ type qmp struct {
 	lines *bufio.Reader
 }
 
-// plug adds devices to the running machine.
+// plug adds devices to the running machine, once it takes commands.
 func (q *qmp) plug(devices []Device) error {
-	if len(devices) == 0 {
-		return nil
-	}
 	if err := q.do("qmp_capabilities", map[string]any{}); err != nil {
 		return err
 	}

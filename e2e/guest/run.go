@@ -33,9 +33,12 @@ const wakeUp = 3 * time.Minute
 type Device map[string]any
 
 // Run shares a folder with the guest as /host, runs /host/payload there as root
-// and returns its exit code. What it prints goes to output as it is printed. The
-// system's journal is in the folder afterwards, as journal.txt, and what the
-// kernel said as console.txt. When ctx ends the guest is killed.
+// and returns its exit code. Its output goes on line by line. The system's journal
+// is in the folder afterwards, as journal.txt, and what the kernel said as
+// console.txt. When ctx ends the guest is killed.
+//
+// A payload may leave another one as /host/reboot: where the first ends well the
+// guest reboots, as its service manager does it, and runs that one.
 func (i Image) Run(ctx context.Context, share string, output io.Writer, devices ...Device) (code int, err error) {
 	share, err = filepath.Abs(share)
 	if err != nil {
@@ -67,7 +70,13 @@ func (i Image) Run(ctx context.Context, share string, output io.Writer, devices 
 		r.stop()
 		return 0, err
 	}
-	_, _ = io.Copy(output, lines)
+	for errors.Is(pass(lines, output), errReboot) {
+		if lines, err = r.rise(); err != nil {
+			r.stop()
+			said, _ := os.ReadFile(console)
+			return 0, errors.Join(context.Cause(ctx), fmt.Errorf("after a reboot: %w\n%s", err, tail(said)))
+		}
+	}
 	if err := r.wait(); err != nil {
 		return 0, errors.Join(context.Cause(ctx), err)
 	}
@@ -79,9 +88,50 @@ func (i Image) Run(ctx context.Context, share string, output io.Writer, devices 
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
+// errReboot: the guest has said that it reboots now.
+var errReboot = errors.New("the guest reboots")
+
+// pass hands on what the payload prints, until the guest reboots or ends.
+func pass(lines *bufio.Reader, output io.Writer) error {
+	for {
+		line, err := lines.ReadString('\n')
+		if line == "reboot\n" {
+			return errReboot
+		}
+		_, _ = io.WriteString(output, line)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// rise lets the guest reboot, and wakes it. At any other time QEMU ends where a
+// reboot would begin: a kernel that panics is to be the end.
+func (r *running) rise() (*bufio.Reader, error) {
+	if err := r.qmp.do("set-action", map[string]any{"reboot": "reset"}); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(r.line.SetDeadline(time.Now().Add(wakeUp)), r.ready()); err != nil {
+		return nil, err
+	}
+	if err := r.qmp.do("set-action", map[string]any{"reboot": "shutdown"}); err != nil {
+		return nil, err
+	}
+	return r.wake(wakeUp)
+}
+
+// ready waits until the guest has started and waits for its first word.
+func (r *running) ready() error {
+	word, err := bufio.NewReader(r.line).ReadString('\n')
+	if err != nil || word != "ready\n" {
+		return fmt.Errorf("the guest did not start: it said %q, %w", word, err)
+	}
+	return nil
+}
+
 // wake gives the guest its first word, the time, and waits for its answer, behind
 // which the payload's output comes.
-func (r *running) wake(within time.Duration) (io.Reader, error) {
+func (r *running) wake(within time.Duration) (*bufio.Reader, error) {
 	if err := r.line.SetDeadline(time.Now().Add(within)); err != nil {
 		return nil, err
 	}
