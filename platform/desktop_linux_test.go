@@ -31,10 +31,18 @@ func (n *notices) CloseNotification(number uint32) *dbus.Error {
 // privateBus starts a bus and makes it the session's.
 func privateBus(t *testing.T) *dbus.Conn {
 	t.Helper()
+	bus, address := startBus(t)
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
+	return bus
+}
+
+// startBus starts a bus of the test's own.
+func startBus(t *testing.T) (bus *dbus.Conn, address string) {
+	t.Helper()
 	if _, err := exec.LookPath("dbus-daemon"); err != nil {
 		t.Skip("there is no dbus-daemon here: install the package dbus")
 	}
-	address := "unix:path=" + filepath.Join(t.TempDir(), "bus")
+	address = "unix:path=" + filepath.Join(t.TempDir(), "bus")
 	daemon := exec.Command("dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1", "--address="+address)
 	out, err := daemon.StdoutPipe()
 	if err != nil {
@@ -50,13 +58,12 @@ func privateBus(t *testing.T) *dbus.Conn {
 	if _, err := out.Read(make([]byte, 200)); err != nil { // it says its address once it listens
 		t.Fatal(err)
 	}
-	t.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
-	bus, err := dbus.Connect(address)
+	bus, err = dbus.Connect(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = bus.Close() })
-	return bus
+	return bus, address
 }
 
 func TestADesktopIsToldWithoutMarkup(t *testing.T) {

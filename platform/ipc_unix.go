@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -20,6 +21,27 @@ func listen(address string) (net.Listener, error) {
 	if err := privateDir(dir); err != nil {
 		return nil, err
 	}
+	// The folder keeps others out already; this says the same on the socket.
+	return bind(address, 0o600)
+}
+
+func listenForAll(address string) (net.Listener, error) {
+	dir := filepath.Dir(address)
+	if err := privateDir(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask was
+		return nil, err
+	}
+	l, err := bind(address, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return limitUsers(l, connectionsOfAUser), nil
+}
+
+// bind opens a socket in place of one that a dead daemon left.
+func bind(address string, mode fs.FileMode) (*net.UnixListener, error) {
 	if _, err := os.Lstat(address); err == nil {
 		// Ask before unlinking: a living daemon must not lose its socket.
 		conn, err := net.DialTimeout("unix", address, time.Second)
@@ -34,12 +56,11 @@ func listen(address string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen("unix", address)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: address, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	// The folder keeps others out already; this says the same on the socket.
-	if err := os.Chmod(address, 0o600); err != nil {
+	if err := os.Chmod(address, mode); err != nil {
 		_ = l.Close()
 		return nil, err
 	}
@@ -76,17 +97,48 @@ func ownerOf(info fs.FileInfo) (uid int, ok bool) {
 }
 
 func dial(ctx context.Context, address string) (net.Conn, error) {
-	info, err := os.Lstat(address)
-	if err != nil {
+	if err := trusted(address, os.Getuid()); err != nil {
 		return nil, err
-	}
-	if owner, ok := ownerOf(info); ok && owner != os.Getuid() && owner != 0 {
-		return nil, &fs.PathError{Op: "dial", Path: address, Err: fmt.Errorf("belongs to user %d: not trusted", owner)}
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, "unix", address)
 }
 
+// trusted refuses a socket that somebody else than a daemon of this user, of root
+// or of the system may have bound.
+func trusted(address string, me int) error {
+	untrusted := func(path string, why string, args ...any) error {
+		return &fs.PathError{Op: "dial", Path: path, Err: fmt.Errorf(why+": not trusted", args...)}
+	}
+	info, err := os.Lstat(address)
+	if err != nil {
+		return err
+	}
+	switch owner, ok := ownerOf(info); {
+	case !ok || owner == me:
+		return nil
+	case owner != 0 && !isServiceUser(owner):
+		return untrusted(address, "belongs to user %d", owner)
+	}
+	dir := filepath.Dir(address)
+	if info, err = os.Stat(dir); err != nil {
+		return err
+	}
+	switch owner, ok := ownerOf(info); {
+	case ok && owner != 0 && owner != me && !isServiceUser(owner):
+		return untrusted(dir, "belongs to user %d", owner)
+	case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
+		return untrusted(dir, "mode %04o lets others write into it", info.Mode().Perm())
+	}
+	return nil
+}
+
+// isServiceUser is whether the system service runs as that user.
+func isServiceUser(uid int) bool {
+	u, err := user.Lookup(serviceUser)
+	return err == nil && u.Uid == strconv.Itoa(uid)
+}
+
 func self() (Peer, error) {
-	return Peer{UID: strconv.Itoa(os.Getuid()), PID: os.Getpid()}, nil
+	return Peer{UID: strconv.Itoa(os.Getuid()), PID: os.Getpid(), Elevated: true}, nil
 }

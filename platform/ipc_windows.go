@@ -24,6 +24,9 @@ func listen(address string) (net.Listener, error) {
 	return l, err
 }
 
+// listenForAll has no pipe for all yet.
+func listenForAll(address string) (net.Listener, error) { return listen(address) }
+
 func dial(ctx context.Context, address string) (net.Conn, error) {
 	// Identification level: the server may learn who we are, not act as us.
 	return winio.DialPipeAccessImpLevel(ctx, address, windows.GENERIC_READ|windows.GENERIC_WRITE, winio.PipeImpLevelIdentification)
@@ -38,5 +41,5 @@ func self() (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	return Peer{UID: user.User.Sid.String(), PID: os.Getpid()}, nil
+	return Peer{UID: user.User.Sid.String(), PID: os.Getpid(), Elevated: windows.GetCurrentProcessToken().IsElevated()}, nil
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// Paths says where a user's own daemon keeps what it has.
+// Paths says where a daemon keeps what it has.
 type Paths struct {
 	State   string // folder, 0700: database, socket, token, virtual devices
 	Config  string // file; it need not exist
@@ -17,7 +17,28 @@ type Paths struct {
 
 // UserPaths are the paths of the current user.
 func UserPaths() Paths {
-	return userPaths(runtime.GOOS, os.Getenv, homeDir(), os.Getuid())
+	return userPaths(runtime.GOOS, os.Getenv, homeDir())
+}
+
+// SystemPaths are those of the system service. All may go into Runtime, which
+// has the socket and nothing else.
+func SystemPaths() Paths { return systemPaths(runtime.GOOS, os.Getenv) }
+
+func systemPaths(goos string, env func(string) string) Paths {
+	switch goos {
+	case "windows":
+		data := env("ProgramData")
+		if !filepath.IsAbs(data) {
+			data = `C:\ProgramData`
+		}
+		dir := filepath.Join(data, "authbridge")
+		return Paths{State: dir, Config: filepath.Join(dir, "config.toml"), Runtime: dir}
+	case "darwin":
+		dir := "/Library/Application Support/authbridge"
+		return Paths{State: dir + "/state", Config: dir + "/config.toml", Runtime: "/var/run/authbridge"}
+	default: // as systemd makes them (systemd.exec(5))
+		return Paths{State: "/var/lib/authbridge", Config: "/etc/authbridge/config.toml", Runtime: "/run/authbridge"}
+	}
 }
 
 // homeDir is the home folder, or one below the temporary folder where there is
@@ -33,7 +54,7 @@ func homeDir() string {
 }
 
 // userPaths takes GOOS as a value so that each policy is tested everywhere.
-func userPaths(goos string, env func(string) string, home string, uid int) Paths {
+func userPaths(goos string, env func(string) string, home string) Paths {
 	or := func(name, otherwise string) string {
 		if v := env(name); filepath.IsAbs(v) {
 			return v
@@ -57,8 +78,6 @@ func userPaths(goos string, env func(string) string, home string, uid int) Paths
 		run := state
 		if dir := env("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 			run = filepath.Join(dir, "authbridge")
-		} else if uid == 0 {
-			run = "/run/authbridge"
 		}
 		return Paths{
 			State:   state,

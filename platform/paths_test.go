@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,11 +16,11 @@ func TestUserPathsFollowTheHabitsOfEachSystem(t *testing.T) {
 	for name, c := range map[string]struct {
 		goos string
 		env  map[string]string
-		uid  int
+
 		want Paths
 	}{
 		"linux with nothing set": {
-			goos: "linux", uid: 1000,
+			goos: "linux",
 			want: Paths{
 				State:   filepath.Join(home, ".local", "state", "authbridge"),
 				Config:  filepath.Join(home, ".config", "authbridge", "config.toml"),
@@ -27,15 +28,15 @@ func TestUserPathsFollowTheHabitsOfEachSystem(t *testing.T) {
 			},
 		},
 		"linux with XDG": {
-			goos: "linux", uid: 1000,
-			env: map[string]string{"XDG_STATE_HOME": abs("s"), "XDG_CONFIG_HOME": abs("c"), "XDG_RUNTIME_DIR": abs("run", "user", "1000")},
+			goos: "linux",
+			env:  map[string]string{"XDG_STATE_HOME": abs("s"), "XDG_CONFIG_HOME": abs("c"), "XDG_RUNTIME_DIR": abs("run", "user", "1000")},
 			want: Paths{
 				State: abs("s", "authbridge"), Config: abs("c", "authbridge", "config.toml"),
 				Runtime: abs("run", "user", "1000", "authbridge"),
 			},
 		},
 		"a relative XDG folder is ignored, as its specification says": {
-			goos: "linux", uid: 1000, env: map[string]string{"XDG_STATE_HOME": "s"},
+			goos: "linux", env: map[string]string{"XDG_STATE_HOME": "s"},
 			want: Paths{
 				State:   filepath.Join(home, ".local", "state", "authbridge"),
 				Config:  filepath.Join(home, ".config", "authbridge", "config.toml"),
@@ -43,7 +44,7 @@ func TestUserPathsFollowTheHabitsOfEachSystem(t *testing.T) {
 			},
 		},
 		"macOS": {
-			goos: "darwin", uid: 501,
+			goos: "darwin",
 			want: Paths{
 				State:   filepath.Join(home, "Library", "Application Support", "authbridge"),
 				Config:  filepath.Join(home, "Library", "Application Support", "authbridge", "config.toml"),
@@ -53,11 +54,31 @@ func TestUserPathsFollowTheHabitsOfEachSystem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := userPaths(c.goos, func(k string) string { return c.env[k] }, home, c.uid)
+			got := userPaths(c.goos, func(k string) string { return c.env[k] }, home)
 			if got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
 		})
+	}
+}
+
+func TestSystemPathsAreThoseOfItsUnit(t *testing.T) {
+	t.Parallel()
+	unit, err := os.ReadFile("units/system.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := systemPaths("linux", func(string) string { return "" })
+	for path, directive := range map[string]string{
+		paths.State: "StateDirectory=authbridge\n", paths.Runtime: "RuntimeDirectory=authbridge\n",
+		filepath.Dir(paths.Config): "ConfigurationDirectory=authbridge\n",
+	} {
+		if !strings.Contains(string(unit), "\n"+directive) || filepath.Base(path) != "authbridge" {
+			t.Errorf("the unit has not %q for %s", directive, path)
+		}
+	}
+	if got := systemPaths("windows", func(string) string { return `C:\PD` }); !strings.Contains(got.State, "authbridge") || got.State == got.Config {
+		t.Errorf("%+v", got)
 	}
 }
 

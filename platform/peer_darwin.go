@@ -3,14 +3,15 @@ package platform
 import (
 	"net"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // peerOf asks LOCAL_PEERCRED; macOS tells the pid by another option.
 func peerOf(conn net.Conn) (Peer, error) {
-	c, ok := conn.(*net.UnixConn)
-	if !ok {
+	c, ok := conn.(syscall.Conn)
+	if !ok || conn.LocalAddr().Network() != "unix" {
 		return Peer{}, ErrNotLocal
 	}
 	raw, err := c.SyscallConn()
@@ -31,5 +32,5 @@ func peerOf(conn net.Conn) (Peer, error) {
 	if credErr != nil {
 		return Peer{}, credErr
 	}
-	return Peer{UID: strconv.FormatUint(uint64(cred.Uid), 10), PID: pid}, nil
+	return Peer{UID: strconv.FormatUint(uint64(cred.Uid), 10), PID: pid, Elevated: true}, nil
 }

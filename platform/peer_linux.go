@@ -3,14 +3,15 @@ package platform
 import (
 	"net"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // peerOf asks SO_PEERCRED, which the kernel fixed when the peer connected.
 func peerOf(conn net.Conn) (Peer, error) {
-	c, ok := conn.(*net.UnixConn)
-	if !ok {
+	c, ok := conn.(syscall.Conn)
+	if !ok || conn.LocalAddr().Network() != "unix" {
 		return Peer{}, ErrNotLocal
 	}
 	raw, err := c.SyscallConn()
@@ -27,5 +28,5 @@ func peerOf(conn net.Conn) (Peer, error) {
 	if credErr != nil {
 		return Peer{}, credErr
 	}
-	return Peer{UID: strconv.FormatUint(uint64(cred.Uid), 10), PID: int(cred.Pid)}, nil
+	return Peer{UID: strconv.FormatUint(uint64(cred.Uid), 10), PID: int(cred.Pid), Elevated: true}, nil
 }
