@@ -80,8 +80,14 @@ func sourceOff(snap *contract.Snapshot) string {
 }
 
 // readersWithoutDriver compares the USB with what PC/SC lists: a reader that
-// only the USB has lacks its driver.
+// only the USB has lacks its driver. Where PC/SC is down it lists none for that
+// reason, which is told.
 func readersWithoutDriver(m platform.Machine, snap *contract.Snapshot, add func(failure.Code, contract.CheckState, string, ...any)) {
+	for _, s := range snap.Sources {
+		if s.Name == "pcsc" && s.State == "down" {
+			return
+		}
+	}
 	listed := 0
 	for _, r := range snap.Readers {
 		if r.Source == "pcsc" && r.Origin == contract.Physical {

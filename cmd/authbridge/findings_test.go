@@ -53,6 +53,12 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 			spoil: func(_ *platform.Machine, s *contract.Snapshot) { s.Readers = nil },
 			code:  "READER_DRIVER", evidence: "Reader (08e6:3437)",
 		},
+		"pcscd refuses the daemon: that is told, and no driver is missing": {
+			spoil: func(_ *platform.Machine, s *contract.Snapshot) {
+				s.Sources[0] = contract.Source{Name: "pcsc", State: "down", Code: "PCSC_DENIED"}
+				s.Readers = nil
+			},
+		},
 		"another program holds the card, and is named": {
 			spoil: func(m *platform.Machine, s *contract.Snapshot) {
 				s.Readers[0].Condition = contract.InUse

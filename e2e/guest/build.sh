@@ -64,6 +64,7 @@ kernel=$work/kernel
 
 say "setting it up"
 echo guest >"$root/etc/hostname"
+printf '%s localhost\n' 127.0.0.1 ::1 >"$root/etc/hosts"
 echo '/dev/vda / ext4 rw,noatime 0 1' >"$root/etc/fstab"
 printf '%s\n' uhid virtio_console 9p 9pnet_virtio configfs >"$root/etc/modules-load.d/guest.conf"
 chroot "$root" useradd -m -s /bin/bash tester
@@ -74,7 +75,7 @@ mkdir -p "$units/multi-user.target.wants"
 ln -s ../agent.service "$units/multi-user.target.wants/agent.service"
 ln -s /lib/systemd/system/multi-user.target "$units/default.target"
 # What costs time here and serves nobody, or not before a test starts it.
-rm -f "$units"/multi-user.target.wants/ssh.service
+rm -f "$units"/{multi-user.target.wants/ssh,sshd}.service
 for unit in getty@tty1.service serial-getty@ttyS0.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
   e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-timesyncd.service systemd-pstore.service; do
   ln -sf /dev/null "$units/$unit"

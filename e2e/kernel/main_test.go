@@ -32,6 +32,9 @@ var passedOn = []string{"test.v", "test.run", "test.skip", "test.count", "test.s
 // keyRule is the rule that the packages bring, in the shared folder.
 const keyRule = "71-authbridge.rules"
 
+// hardening is the page on the system service's unit, in the shared folder.
+const hardening = "hardening.md"
+
 // deb is the package that `make dist` made, in the shared folder.
 const deb = "authbridge.deb"
 
@@ -73,7 +76,9 @@ func runInGuest(ctx context.Context) error {
 	if err := tests.Prepare(ctx, share); err != nil {
 		return errors.Join(err, os.RemoveAll(share))
 	}
-	if err := bring(share, filepath.Join("../../installer/linux", keyRule), keyRule); err != nil {
+	err = errors.Join(bring(share, filepath.Join("../../installer/linux", keyRule), keyRule),
+		bring(share, filepath.Join("../../docs", hardening), hardening))
+	if err != nil {
 		return errors.Join(err, os.RemoveAll(share))
 	}
 	if err := bringPackage(ctx, share); err != nil {

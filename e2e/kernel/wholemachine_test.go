@@ -1,0 +1,266 @@
+//go:build linux && e2e
+
+package kernel_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"authbridge/agent/contract"
+	"authbridge/e2e/guest"
+)
+
+// systemUnit is the system unit of the packages.
+const systemUnit = "/usr/lib/systemd/system/authbridge.service"
+
+// labs is the user that a daemon runs as which is a system service.
+func labs(t *testing.T, name, program, state string) *person {
+	t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &person{
+		t: t, user: u, cred: syscall.Credential{Uid: number(t, u.Uid), Gid: number(t, u.Gid)},
+		program: program, state: state,
+	}
+}
+
+// unitSays is a property of the system unit.
+func unitSays(t *testing.T, property string) string {
+	t.Helper()
+	out, err := exec.Command("systemctl", "show", "-p", property, "--value", "authbridge.service").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func unitNumber(t *testing.T, property string) int {
+	t.Helper()
+	n, err := strconv.Atoi(unitSays(t, property))
+	if err != nil {
+		t.Fatalf("%s: %v", property, err)
+	}
+	return n
+}
+
+// rebooted is the variable that says that the guest was rebooted by the first half
+// of the story of the whole machine.
+const rebooted = "AUTHBRIDGE_REBOOTED"
+
+// TestTheServiceOfTheWholeMachine is the life of the packages' system service:
+// refused by polkit where no rule names it, installed, hardened, killed, upgraded,
+// there again after a reboot, and purged. It is in the last of the files, since
+// nothing is tested in between.
+func TestTheServiceOfTheWholeMachine(t *testing.T) {
+	if os.Getenv(rebooted) != "" {
+		afterTheReboot(t)
+		return
+	}
+	deb := filepath.Join(guest.Share, deb)
+	since := journalNow(t)
+	refusedWithoutTheRule(t, deb)
+	old := aged(t, deb)
+	if out, ok := apt("install", old); !ok {
+		t.Fatal(out)
+	}
+	if out, err := exec.Command("systemctl", "is-enabled", "authbridge.service").Output(); strings.TrimSpace(string(out)) != "disabled" {
+		t.Errorf("before an administrator enables it, it is %s, %v", out, err)
+	}
+	asRoot(t, "systemctl", "enable", "--now", "authbridge.service")
+	l := labs(t, "authbridge", "authbridge", "/var/lib/authbridge")
+	t.Run("it sees the card, by the rule", func(t *testing.T) {
+		l.in(t).sees("a card", hasCard)
+	})
+	t.Run("the rule lets it use smartcards and do nothing else", func(t *testing.T) {
+		want := []string{"org.debian.pcsc-lite.access_card", "org.debian.pcsc-lite.access_pcsc"}
+		if got := polkitLets(t, unitNumber(t, "MainPID")); !slices.Equal(got, want) {
+			t.Errorf("polkit lets it do %s", got)
+		}
+	})
+	t.Run("it sees a key, by its group", func(t *testing.T) {
+		k := guestKey(t, "guest-lab")
+		gadget(t, k, own(k))
+		l.in(t).sees("a key", func(s contract.Snapshot) bool {
+			return slices.ContainsFunc(s.Authenticators, func(a contract.Authenticator) bool {
+				return a.Condition == contract.Ready && strings.HasSuffix(a.Product, k.Product())
+			})
+		})
+	})
+	t.Run("a login at its mock goes through", func(t *testing.T) {
+		if out, code := l.in(t).asks("login", "--target", "mock", "--kind", "security-key"); code != 0 {
+			t.Errorf("exit code %d\n%s", code, out)
+		}
+	})
+	t.Run("hardened to 2.0 or better", hardened)
+	t.Run("killed, it is back", func(t *testing.T) {
+		pid := unitNumber(t, "MainPID")
+		killed := monotonic(t)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		l.in(t).sees("a card, after it was killed", hasCard)
+		t.Logf("it listens again %s after kill -9", time.Duration(unitNumber(t, "ActiveEnterTimestampMonotonic"))*time.Microsecond-killed)
+		if again := unitNumber(t, "MainPID"); again == pid || unitNumber(t, "NRestarts") != 1 {
+			t.Errorf("process %d was %d", again, pid)
+		}
+	})
+	t.Run("upgraded, and installed once more, it runs on with its state", func(t *testing.T) {
+		l := l.in(t)
+		if out, code := l.asks("token", "create", "kept", "--rights", "read"); code != 0 {
+			t.Fatal(out)
+		}
+		for _, how := range [][]string{{"install", deb}, {"install", "--reinstall", deb}} {
+			pid := unitNumber(t, "MainPID")
+			if out, ok := apt(how...); !ok {
+				t.Fatal(out)
+			}
+			if again := unitNumber(t, "MainPID"); again == pid || again == 0 {
+				t.Errorf("apt %s: process %d was %d", how, again, pid)
+			}
+			l.keeps("kept")
+		}
+	})
+	t.Run("nothing is refused but what is listed", func(t *testing.T) { wantsOnlyListedDenials(t, since) })
+	if !t.Failed() {
+		reboot(t)
+	}
+}
+
+// reboot leaves the second half of the story for the machine's next boot.
+func reboot(t *testing.T) {
+	t.Helper()
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/bash\ncd %s && %s=1 %s=require exec ./%s -test.v -test.run '^%s$'\n",
+		folder, rebooted, guest.Require, filepath.Base(os.Args[0]), t.Name())
+	if err := os.WriteFile(filepath.Join(guest.Share, "reboot"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func afterTheReboot(t *testing.T) {
+	l := labs(t, "authbridge", "authbridge", "/var/lib/authbridge")
+	t.Run("it is there again, with card and state", func(t *testing.T) {
+		l.in(t).sees("a card, after a reboot", hasCard)
+		l.in(t).keeps("kept")
+	})
+	t.Run("who logs in gets no daemon beside it", func(t *testing.T) {
+		p := tester(t)
+		p.logsIn()
+		asRoot(t, "systemctl", "start", "user@"+p.user.Uid+".service") // or joins that it starts
+		p.run("systemctl", "--user", "is-system-running", "--wait")
+		out := p.does("systemctl", "--user", "show", "-p", "ActiveState,ConditionResult,ConditionTimestampMonotonic", "authbridge")
+		if !strings.Contains(out, "ActiveState=inactive\n") || !strings.Contains(out, "ConditionResult=no\n") || strings.Contains(out, "Monotonic=0\n") {
+			t.Errorf("%s", out)
+		}
+	})
+	t.Run("purged, it leaves nothing", func(t *testing.T) { purged(t, "") })
+}
+
+// keeps wants a token to be there.
+func (p *person) keeps(token string) {
+	p.t.Helper()
+	late := time.Now().Add(patience)
+	for {
+		out, code := p.asks("token")
+		if code == 0 && strings.Contains(out, token) {
+			return
+		}
+		if time.Now().After(late) {
+			p.t.Fatalf("exit code %d, and no token %s:\n%s", code, token, out)
+		}
+	}
+}
+
+// refusedWithoutTheRule runs the daemon of the deb as a system service, before the
+// deb's rule is there: it says what refuses it and what helps.
+func refusedWithoutTheRule(t *testing.T, deb string) {
+	t.Helper()
+	tree := t.TempDir()
+	asRoot(t, "chmod", "755", tree, filepath.Dir(tree))
+	asRoot(t, "dpkg-deb", "-x", deb, tree)
+	program := filepath.Join(tree, "usr/bin/authbridge")
+	asRoot(t, "systemd-run", "--quiet", "--unit=unruled", "-p", "Type=notify", "-p", "User=daemon", "-p", "StateDirectory=unruled",
+		program, "run", "--state-dir", "/var/lib/unruled", "--virtual", "off")
+	defer func() {
+		asRoot(t, "systemctl", "stop", "unruled.service")
+		_ = os.RemoveAll("/var/lib/unruled")
+	}()
+	l := labs(t, "daemon", program, "/var/lib/unruled")
+	l.sees("that pcscd refuses it", func(s contract.Snapshot) bool {
+		return slices.ContainsFunc(s.Checks, func(c contract.Check) bool { return c.Code == "PCSC_DENIED" && c.State == contract.Fail })
+	})
+	for _, command := range []string{"status", "doctor"} {
+		if out, _ := l.asks(command); !strings.Contains(out, "PCSC_DENIED") || !strings.Contains(out, "polkit rule") {
+			t.Errorf("%s does not say what refuses it and what helps:\n%s", command, out)
+		}
+	}
+}
+
+// hardened asks systemd how much of the machine the unit is open to, from 0 to 10.
+func hardened(t *testing.T) {
+	const most = "20" // tenths
+	out, err := exec.Command("systemd-analyze", "security", "--no-pager", "--threshold="+most, "authbridge.service").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "Overall exposure") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+	if out, err := exec.Command("systemd-analyze", "--man=no", "verify", systemUnit).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("the unit: %v\n%s", err, out)
+	}
+}
+
+// monotonic is the clock that systemd's times are of.
+func monotonic(t *testing.T) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := time.ParseDuration(strings.Fields(string(text))[0] + "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return up
+}
+
+// purged takes the package away: what is left is what it says that it leaves.
+func purged(t *testing.T, want string) {
+	t.Helper()
+	out, ok := apt("purge", "authbridge")
+	if !ok || !strings.Contains(out, "what is each user's own stays") {
+		t.Errorf("purged: %t\n%s", ok, out)
+	}
+	found, _ := exec.Command("find", "/etc", "/usr", "/var", "/run", "/home", "-xdev", "-name", "*authbridge*", "-prune").CombinedOutput()
+	if got := strings.TrimSpace(string(found)); got != want {
+		t.Errorf("left are:\n%s", got)
+	}
+	for _, kept := range [][]string{{"passwd", "authbridge"}, {"group", "authbridge"}, {"group", "authbridge-keys"}} {
+		if out, err := exec.Command("getent", kept...).Output(); err == nil {
+			t.Errorf("it is left: %s", out)
+		}
+	}
+	if out, err := exec.Command("pgrep", "-x", "authbridge").Output(); err == nil {
+		t.Errorf("it runs on: %s", out)
+	}
+	if out, err := exec.Command("systemctl", "show", "-p", "LoadState", "--value", "authbridge.service").Output(); err != nil || strings.TrimSpace(string(out)) != "not-found" {
+		t.Errorf("systemd knows the unit still: %s, %v", out, err)
+	}
+}
