@@ -99,7 +99,7 @@ var arrows = []struct {
 // others together.
 var composition = []string{
 	"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_mockapi.go", "cmd/authbridge/wire_login.go", "cmd/authbridge/wire_check.go",
-	"cmd/authbridge/wire_target.go",
+	"cmd/authbridge/wire_target.go", "cmd/authbridge/wire_users.go",
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {

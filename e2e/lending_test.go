@@ -130,7 +130,7 @@ func daemonLends(t *testing.T) (l *lender, end func()) {
 		RelyingParties: noRelyingParties{}, Version: "test", Log: logrus.NewEntry(log),
 	})
 	must(t, err)
-	token, err := kept.CreateToken(t.Context(), "admin", contract.Rights, 0)
+	token, err := kept.CreateToken(t.Context(), "", "admin", contract.Rights, 0)
 	must(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

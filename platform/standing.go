@@ -57,10 +57,10 @@ func newStandings(look func(uid string) Standing) *Standings {
 	return &Standings{look: look, now: time.Now, old: make(chan struct{}, 1), known: make(map[string]seen), changed: make(chan struct{})}
 }
 
-// OpenStandings begins to listen for what changes; that ends with ctx, and wait
+// OpenStandings looks who is there and begins to listen for what changes; that ends with ctx, and wait
 // returns once it has.
 func OpenStandings(ctx context.Context) (s *Standings, wait func()) {
-	watch := newStandingWatch()
+	watch := newStandingWatch(ctx)
 	s = newStandings(watch.look)
 	var listening sync.WaitGroup
 	listening.Go(func() { watch.run(ctx, s.again) })

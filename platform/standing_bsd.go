@@ -14,7 +14,7 @@ const standingAgain = 5 * time.Second
 
 type standingWatch struct{}
 
-func newStandingWatch() standingWatch { return standingWatch{} }
+func newStandingWatch(context.Context) standingWatch { return standingWatch{} }
 
 // look: on macOS the console belongs to who has the screen.
 func (standingWatch) look(uid string) Standing {

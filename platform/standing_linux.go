@@ -20,7 +20,19 @@ type standingWatch struct {
 	present atomic.Pointer[map[string]bool] // by uid; nil: nobody
 }
 
-func newStandingWatch() *standingWatch { return &standingWatch{} }
+// newStandingWatch knows at once who is present: what outlived a restart is judged
+// by it.
+func newStandingWatch(ctx context.Context) *standingWatch {
+	ctx, cancel := context.WithTimeout(ctx, logindTime)
+	defer cancel()
+	w := &standingWatch{}
+	if bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx)); err == nil {
+		defer func() { _ = bus.Close() }()
+		now := presentUsers(ctx, bus)
+		w.present.Store(&now)
+	}
+	return w
+}
 
 func (w *standingWatch) look(uid string) Standing {
 	present := w.present.Load()

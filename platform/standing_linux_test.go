@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
+	"authbridge/platform/platformtest"
 )
 
 // screens plays logind with one seat, whose active session is that of user 1000.
@@ -69,7 +68,7 @@ func TestOnlyWhoHasTheActiveScreenIsPresent(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	w := newStandingWatch()
+	w := newStandingWatch(t.Context())
 	told := make(chan bool)
 	over := make(chan error, 1)
 	go func() {
@@ -124,46 +123,15 @@ func TestOnlyWhoHasTheActiveScreenIsPresent(t *testing.T) {
 	<-over
 }
 
-// inOwnEtc starts a test of this program again with an /etc of its own, and is
-// true in there.
-func inOwnEtc(t *testing.T) bool {
-	t.Helper()
-	const mark = "AUTHBRIDGE_TEST_OWN_ETC"
-	if os.Getenv(mark) == "" {
-		if os.Getuid() != 0 {
-			t.Skip("only root has an /etc of its own")
-		}
-		dir := filepath.Join(t.TempDir(), "etc")
-		if out, err := exec.Command("cp", "-a", "/etc", dir).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		child := exec.Command("sh", "-c", `mount --bind "$1" /etc && exec "$2" -test.run "^$3\$" -test.v`, "sh", dir, os.Args[0], t.Name())
-		child.Env = append(os.Environ(), mark+"=1")
-		child.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-		out, err := child.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return false
-	}
-	return true
-}
-
 // TestWhoLeavesTheGroupIsNoMemberAtOnce, with the system's own tools, whatever
 // the processes of theirs were given when they began.
 func TestWhoLeavesTheGroupIsNoMemberAtOnce(t *testing.T) {
-	if !inOwnEtc(t) {
+	if !platformtest.OwnEtc(t) {
 		return
 	}
-	run := func(name string, args ...string) {
-		t.Helper()
-		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s %v: %v: %s", name, args, err, out)
-		}
-	}
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
-	run("groupadd", "--system", "--force", serviceGroup)
-	run("useradd", "--no-create-home", "--uid", "4001", "ada")
+	platformtest.Run(t, "groupadd", "--system", "--force", serviceGroup)
+	platformtest.Run(t, "useradd", "--no-create-home", "--uid", "4001", "ada")
 	ctx, cancel := context.WithCancel(t.Context())
 	s, wait := OpenStandings(ctx)
 	defer wait()
@@ -181,25 +149,23 @@ func TestWhoLeavesTheGroupIsNoMemberAtOnce(t *testing.T) {
 	if s.Of("4001") != (Standing{}) || s.Of("9999") != (Standing{}) || !s.Of("0").Admin {
 		t.Errorf("%+v, %+v, %+v", s.Of("4001"), s.Of("9999"), s.Of("0"))
 	}
-	run("gpasswd", "--add", "ada", serviceGroup)
+	platformtest.Run(t, "gpasswd", "--add", "ada", serviceGroup)
 	becomes(true)
-	run("gpasswd", "--delete", "ada", serviceGroup)
+	platformtest.Run(t, "gpasswd", "--delete", "ada", serviceGroup)
 	becomes(false)
-	run("usermod", "--append", "--groups", serviceGroup, "ada")
+	platformtest.Run(t, "usermod", "--append", "--groups", serviceGroup, "ada")
 	becomes(true)
-	run("userdel", "ada")
+	platformtest.Run(t, "userdel", "ada")
 	becomes(false)
 }
 
 // TestTheSystemsSocketIsTrusted as root or the service's user made it, in a
 // folder that nobody else can put anything into.
 func TestTheSystemsSocketIsTrusted(t *testing.T) {
-	if !inOwnEtc(t) {
+	if !platformtest.OwnEtc(t) {
 		return
 	}
-	if out, err := exec.Command("useradd", "--system", "--uid", "4002", serviceUser).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	platformtest.Run(t, "useradd", "--system", "--uid", "4002", serviceUser)
 	const root, service, stranger, me = 0, 4002, 4003, 4004
 	for _, row := range []struct {
 		socket, folder int

@@ -5,7 +5,7 @@ import "context"
 // standingWatch knows nobody yet: every user is as others are.
 type standingWatch struct{}
 
-func newStandingWatch() standingWatch { return standingWatch{} }
+func newStandingWatch(context.Context) standingWatch { return standingWatch{} }
 
 func (standingWatch) look(string) Standing { return Standing{} }
 

@@ -3,13 +3,11 @@ package api_test
 import (
 	"encoding/json"
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"authbridge/agent/api"
 	"authbridge/agent/api/apitest"
 	"authbridge/agent/contract"
 )
@@ -18,15 +16,19 @@ import (
 // user.
 func TestOverTheSocketTheUserIsTheCredential(t *testing.T) {
 	for name, c := range map[string]struct {
-		identify func(net.Conn) (api.Caller, error)
-		code     string // of the refusal; empty: let in
+		users *apitest.Users
+		code  string // of the refusal; empty: let in
 	}{
-		"owner":         {identify: func(net.Conn) (api.Caller, error) { return apitest.Owner(), nil }},
-		"another user":  {identify: func(net.Conn) (api.Caller, error) { return api.Caller{Name: "user 1001"}, nil }, code: "FORBIDDEN"},
-		"nobody we see": {identify: func(net.Conn) (api.Caller, error) { return apitest.Owner(), errors.New("no peer credentials") }, code: "UNAUTHORIZED"},
+		"owner":         {users: nil},
+		"another user":  {users: apitest.NewUsers("1001", map[string][]contract.Right{"": contract.Rights}), code: "FORBIDDEN"},
+		"nobody we see": {users: apitest.Strangers(errors.New("no peer credentials")), code: "UNAUTHORIZED"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := apitest.Start(t, apitest.Options{Identify: c.identify})
+			options := apitest.Options{}
+			if c.users != nil {
+				options.Users = c.users
+			}
+			s := apitest.Start(t, options)
 			observeOneOfEach(t, s)
 			s.NamedToken(t, "sample", time.Hour, contract.RightRead)
 			for pattern, sample := range rows() {

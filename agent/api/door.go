@@ -19,7 +19,7 @@ type door struct {
 	// identify says who is at the other end of a socket or pipe; nil on TCP.
 	// It is asked at the first request only, because Windows tells it only
 	// once something was read from the pipe.
-	identify func() (Caller, error)
+	identify func() (User, error)
 }
 
 type doorKey struct{}
@@ -30,16 +30,11 @@ func doorOf(ctx context.Context) *door {
 }
 
 // openDoor looks at an accepted connection.
-func openDoor(conn net.Conn, identify func(net.Conn) (Caller, error)) *door {
+func openDoor(conn net.Conn, identify func(net.Conn) (User, error)) *door {
 	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok {
 		return &door{hosts: hostsFor(addr.Port)}
 	}
-	if identify == nil {
-		identify = func(net.Conn) (Caller, error) {
-			return Caller{}, fmt.Errorf("this daemon asks for a token here")
-		}
-	}
-	return &door{identify: sync.OnceValues(func() (Caller, error) { return identify(conn) })}
+	return &door{identify: sync.OnceValues(func() (User, error) { return identify(conn) })}
 }
 
 // hostsFor lists the only Host values that a request to that port may carry

@@ -87,7 +87,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events *inve
 			}
 			return
 		}
-		if !send(buffer) || !s.pages.reads(caller) {
+		if !send(buffer) || !s.pages.reads(caller) || s.lost(caller) {
 			return
 		}
 	}

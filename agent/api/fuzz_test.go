@@ -41,7 +41,7 @@ func FuzzGuard(f *testing.F) {
 				t.Errorf("Sec-Fetch-Site %q", site)
 			}
 		}
-		s := &Server{config: Config{Tokens: noTokens{}, Leases: lendsNothing{}}, pages: newPageBook()}
+		s := &Server{config: Config{Tokens: noTokens{}, Users: everybody{}, Leases: lendsNothing{}}, pages: newPageBook()}
 		if c, e := s.authenticate(d, r.Header); e == nil || len(c.Rights) != 0 {
 			t.Errorf("in without a token: %+v", c)
 		}

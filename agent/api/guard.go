@@ -96,28 +96,35 @@ func (s *Server) authenticate(d *door, h http.Header) (Caller, *failure.Error) {
 	case d.hosts != nil:
 		return Caller{}, refuse(failure.Unauthorized, "header.Authorization", "no token; send: Authorization: Bearer TOKEN")
 	}
-	caller, err := d.identify()
+	user, err := d.identify()
 	if err != nil {
 		e := refuse(failure.Unauthorized, "", "the operating system does not say who you are")
 		e.Err = err
 		return Caller{}, e
 	}
-	return caller, nil
+	return Caller{Name: user.name(), Rights: s.config.Users.Rights(user), User: user}, nil
 }
 
 // tokenCaller finds whose a token is: one that was made, or one that came with
-// a lease, which may read and use that lease, or that of a page.
+// a lease, which may read and use that lease, or that of a page. It has no right that its
+// user has not.
 func (s *Server) tokenCaller(secret []byte) (Caller, bool) {
 	if len(secret) == 0 {
 		return Caller{}, false
 	}
 	if token, ok := s.config.Tokens.Token(secret); ok {
-		return Caller{Name: "token " + token.Name, Rights: token.Rights, TokenID: token.ID, Expires: token.ExpiresAt}, true
+		// Its user has no say in how it is used, so it has their rights in full.
+		return s.bounded(Caller{
+			Name: "token " + token.Name, Rights: token.Rights, TokenID: token.ID, Expires: token.ExpiresAt, User: User{token.User, true},
+		})
 	}
 	if l, ok := s.config.Leases.Token(secret); ok {
 		return Caller{Name: "lease of " + l.Holder, Rights: []contract.Right{contract.RightRead}, Lease: l.ID}, true
 	}
 	caller, ok := s.pages.caller(secret)
+	if ok {
+		caller, ok = s.bounded(caller)
+	}
 	return caller, ok && s.stands(caller)
 }
 

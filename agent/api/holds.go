@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +13,8 @@ import (
 
 const (
 	// maxHolds bounds the calls that are held open: streams and waits. One token
-	// gets half of them, so that none shuts out all others.
+	// gets half of them, and one user three quarters, so that none shuts out all
+	// others.
 	maxHolds = 2048
 	// maxHeld is the longest of the waits: a login run with all its time in the
 	// queue for an authenticator, and all its time with it.
@@ -23,6 +26,7 @@ var (
 	errStopping  = errors.New("the daemon stops")
 	errRevoked   = errors.New("the token was revoked")
 	errLeaseOver = errors.New("the lease has ended, and its token with it")
+	errLost      = errors.New("its user has lost rights")
 )
 
 // hold keeps a request open until the daemon stops or its caller's token ends.
@@ -32,6 +36,10 @@ func (s *Server) hold(ctx context.Context) (_ context.Context, release func(), e
 	if err == nil && !s.stands(caller) { // revoked before there was anything to end
 		letGo()
 		return ctx, func() {}, refuse(failure.Unauthorized, "header.Authorization", errRevoked.Error())
+	}
+	if err == nil && s.lost(caller) {
+		letGo()
+		return ctx, func() {}, rightsLost(caller)
 	}
 	if err != nil || caller.Lease == "" {
 		return ctx, letGo, err
@@ -59,6 +67,8 @@ func cutShort(ctx context.Context) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errRevoked):
 		return refuse(failure.Unauthorized, "header.Authorization", errRevoked.Error())
+	case errors.Is(cause, errLost):
+		return rightsLost(callerOf(ctx))
 	case errors.Is(cause, errLeaseOver):
 		return refuse(failure.LeaseOver, "header.Authorization", errLeaseOver.Error())
 	case errors.Is(cause, errStopping):
@@ -78,8 +88,8 @@ type holds struct {
 }
 
 type hold struct {
-	tokenID, lease string // of the caller's token; both empty: an identity of the operating system
-	cancel         context.CancelCauseFunc
+	caller Caller
+	cancel context.CancelCauseFunc
 }
 
 func newHolds(limit int) *holds {
@@ -93,10 +103,10 @@ func (h *holds) hold(ctx context.Context, caller Caller) (_ context.Context, rel
 	if !caller.Expires.IsZero() {
 		ctx, stopTimer = context.WithDeadlineCause(ctx, caller.Expires, errRevoked)
 	}
-	entry := &hold{tokenID: caller.TokenID, lease: caller.Lease, cancel: cancel}
+	entry := &hold{caller: caller, cancel: cancel}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ended == nil && (len(h.open) >= h.limit || h.hasHalf(entry)) {
+	if h.ended == nil && (len(h.open) >= h.limit || h.hasItsPart(caller)) {
 		err = refuse(failure.TooManyStreams, "", "as many streams and waiting calls as this daemon keeps are open")
 	}
 	if h.ended != nil || err != nil {
@@ -114,21 +124,23 @@ func (h *holds) hold(ctx context.Context, caller Caller) (_ context.Context, rel
 	}, nil
 }
 
-// hasHalf is whether a token has its part already. Who calls it holds h.mu.
-func (h *holds) hasHalf(next *hold) bool {
-	if next.tokenID == "" && next.lease == "" {
-		return false
-	}
-	has, half := 0, (h.limit+1)/2
+// hasItsPart is whether a token, or a user, has its part already. Who calls it
+// holds h.mu.
+func (h *holds) hasItsPart(next Caller) bool {
+	half, most := (h.limit+1)/2, (3*h.limit+3)/4
 	if len(h.open) < half {
 		return false
 	}
+	token, user := 0, 0
 	for entry := range h.open {
-		if entry.tokenID == next.tokenID && entry.lease == next.lease {
-			has++
+		if c := entry.caller; c.TokenID == next.TokenID && c.Lease == next.Lease {
+			token++
+		}
+		if entry.caller.User.ID == next.User.ID {
+			user++
 		}
 	}
-	return has >= half
+	return (next.TokenID != "" || next.Lease != "") && token >= half || next.User.ID != "" && user >= most
 }
 
 // end ends all, and every later one at once.
@@ -146,8 +158,20 @@ func (h *holds) revoke(tokenID string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for entry := range h.open {
-		if entry.tokenID == tokenID {
+		if entry.caller.TokenID == tokenID {
 			entry.cancel(errRevoked)
+		}
+	}
+}
+
+// cut ends what those hold open who have lost rights.
+func (h *holds) cut(lost func(Caller) bool) {
+	h.mu.Lock()
+	open := slices.Collect(maps.Keys(h.open))
+	h.mu.Unlock()
+	for _, entry := range open {
+		if lost(entry.caller) {
+			entry.cancel(errLost)
 		}
 	}
 }

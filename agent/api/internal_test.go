@@ -241,7 +241,7 @@ func (revoked) Tokens() []contract.Token { return nil }
 // TestNothingIsHeldForATokenThatHasJustEnded: what is held only after its token
 // was revoked would be ended by nobody.
 func TestNothingIsHeldForATokenThatHasJustEnded(t *testing.T) {
-	s := &Server{config: Config{Tokens: revoked{}}, holds: newHolds(2)}
+	s := &Server{config: Config{Tokens: revoked{}, Users: everybody{}}, holds: newHolds(2)}
 	for name, c := range map[string]struct {
 		caller Caller
 		held   bool

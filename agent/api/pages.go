@@ -59,6 +59,10 @@ func (s *Server) beginPage(ctx context.Context, _ *beginPageInput) (*beginPageOu
 	if err := opener(by); err != nil {
 		return nil, err
 	}
+	by, ok := s.bounded(by)
+	if !ok {
+		return nil, rightsLost(by)
+	}
 	secret, page, ok := s.pages.begin(by)
 	if !ok {
 		return nil, tooManyPages()

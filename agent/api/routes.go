@@ -20,6 +20,9 @@ type route struct {
 	// leaseToken lets a lease's own token in without the right: what it asks
 	// for is then its own lease's matter, or the handler refuses.
 	leaseToken bool
+	// forUsers lets a user whom the operating system knows in with this right
+	// instead: what it asks for is then about tokens of the user's own.
+	forUsers contract.Right
 	// pageCode lets a page's one-time code in without the right. It is let in
 	// nowhere else.
 	pageCode bool
@@ -105,9 +108,9 @@ func routes() []route {
 		{method: get, path: "/v1/pages/{id}", right: contract.RightRead, id: "get-page", summary: "Whether a browser has come with the code, once it has or the time is up", mount: on((*Server).getPage)},
 		{method: get, path: "/v1/readiness", right: contract.RightRead, id: "readiness", summary: "Can this machine do such a sign-in now, and if not, why not", media: asJSON, answer: contract.Verdict{}, mount: on((*Server).getReadiness)},
 		{method: get, path: "/v1/status", right: contract.RightRead, id: "status", summary: "The snapshot: sources, readers, authenticators, checks", media: asJSON, answer: contract.Snapshot{}, mount: on((*Server).getStatus)},
-		{method: get, path: "/v1/tokens", right: contract.RightAdmin, id: "list-tokens", summary: "All tokens, without their secrets", mount: on((*Server).listTokens)},
-		{method: post, path: "/v1/tokens", right: contract.RightAdmin, id: "create-token", summary: "Make a token; the answer is the only one that holds its secret", status: http.StatusCreated, mount: on((*Server).createToken)},
-		{method: del, path: "/v1/tokens/{id}", right: contract.RightAdmin, id: "revoke-token", summary: "End a token, by id or name, and what it holds open", status: http.StatusNoContent, mount: on((*Server).revokeToken)},
+		{method: get, path: "/v1/tokens", right: contract.RightAdmin, forUsers: contract.RightLease, id: "list-tokens", summary: "All tokens, without their secrets; without admin, one's own", mount: on((*Server).listTokens)},
+		{method: post, path: "/v1/tokens", right: contract.RightAdmin, forUsers: contract.RightLease, id: "create-token", summary: "Make a token; the answer is the only one that holds its secret", status: http.StatusCreated, mount: on((*Server).createToken)},
+		{method: del, path: "/v1/tokens/{id}", right: contract.RightAdmin, forUsers: contract.RightLease, id: "revoke-token", summary: "End a token, by id or name, and what it holds open", status: http.StatusNoContent, mount: on((*Server).revokeToken)},
 		{method: get, path: "/v1/virtual", right: contract.RightVirtual, id: "list-virtual", summary: "All virtual cards and keys", mount: on((*Server).listVirtual)},
 		{method: post, path: "/v1/virtual/cards", right: contract.RightVirtual, id: "insert-card", summary: "Insert a virtual card", status: http.StatusCreated, mount: on((*Server).insertCard)},
 		{method: del, path: "/v1/virtual/cards/{name}", right: contract.RightVirtual, id: "remove-card", summary: "Pull a virtual card out of its reader", mount: on((*Server).removeCard)},
@@ -130,6 +133,9 @@ func (r route) operation(schemas huma.Registry) huma.Operation {
 	right := string(r.right)
 	if r.leaseToken {
 		right += ", or the lease's own token"
+	}
+	if r.forUsers != "" {
+		right += ", or over the local socket or pipe " + string(r.forUsers) + ", for tokens of one's own"
 	}
 	if r.pageCode {
 		right += ", or a page's one-time code"

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"net"
 	"time"
 
 	"authbridge/agent/contract"
@@ -27,9 +28,23 @@ type Lookout interface {
 	Ask(target string)
 }
 
+// Users are those of this machine, and what they may do here. Rights and Changed
+// wait for no I/O.
+type Users interface {
+	// Identify says who is at the other end of a connection that came in by the
+	// local socket or pipe.
+	Identify(conn net.Conn) (User, error)
+	// Rights are those that a user has now; of one who is not known, those that
+	// tokens of nobody in particular may have.
+	Rights(user User) []contract.Right
+	// Changed is closed when somebody's rights may be others.
+	Changed() <-chan struct{}
+}
+
 // TokenStore keeps tokens, as SHA-256 only. Token must not touch the disk.
 type TokenStore interface {
-	CreateToken(ctx context.Context, name string, rights []contract.Right, ttl time.Duration) (contract.NewToken, error)
+	// CreateToken makes a token of a user, by uid or SID.
+	CreateToken(ctx context.Context, user, name string, rights []contract.Right, ttl time.Duration) (contract.NewToken, error)
 	Token(secret []byte) (contract.Token, bool)
 	TouchToken(ctx context.Context, id string) error
 	Tokens() []contract.Token

@@ -38,7 +38,7 @@ const (
 	stopTimeout = 3 * time.Second
 )
 
-// Config is what a Server needs. Inventory, Judge, Tokens, Leases, Ceremonies,
+// Config is what a Server needs. Inventory, Judge, Users, Tokens, Leases, Ceremonies,
 // Logins, RelyingParties and Log are required.
 type Config struct {
 	Inventory Inventory
@@ -57,10 +57,8 @@ type Config struct {
 	// Virtual is nil where virtual authenticators are off.
 	Virtual Virtual
 	// Mock is nil where it is off.
-	Mock Mock
-	// Identify says who is at the other end of a connection that came in by
-	// the local socket or pipe; nil: nobody is known there.
-	Identify func(net.Conn) (Caller, error)
+	Mock  Mock
+	Users Users
 	// Connections bounds those of each TCP listener; 0 is a few more than there
 	// may be streams.
 	Connections int
@@ -92,8 +90,8 @@ type Server struct {
 
 // New makes the server and its routes.
 func New(config Config) (*Server, error) {
-	if config.Inventory == nil || config.Judge == nil || config.Tokens == nil || config.Leases == nil || config.Ceremonies == nil || config.Logins == nil || config.RelyingParties == nil || config.Log == nil {
-		return nil, errors.New("api: Inventory, Judge, Tokens, Leases, Ceremonies, Logins, RelyingParties and Log are required")
+	if config.Inventory == nil || config.Judge == nil || config.Users == nil || config.Tokens == nil || config.Leases == nil || config.Ceremonies == nil || config.Logins == nil || config.RelyingParties == nil || config.Log == nil {
+		return nil, errors.New("api: Inventory, Judge, Users, Tokens, Leases, Ceremonies, Logins, RelyingParties and Log are required")
 	}
 	if len(config.Targets) == 0 {
 		config.Targets = []string{"mock", "int", "dep", "prod"}
@@ -168,7 +166,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     quietLog(s.config.Log),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, doorKey{}, openDoor(c, s.config.Identify))
+			return context.WithValue(ctx, doorKey{}, openDoor(c, s.config.Users.Identify))
 		},
 	}
 	var running sync.WaitGroup
@@ -186,6 +184,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	}
 	running.Go(func() { s.noteUse(ctx) })
 	running.Go(func() { s.countEnds(ctx) })
+	running.Go(func() { s.watchRights(ctx) })
 
 	var err error
 	select {

@@ -281,7 +281,7 @@ func TestTheDocumentDescribesEveryRoute(t *testing.T) {
 // TestErrorsOfTheStoreAreNotForCallers: their text names files.
 func TestTextsOfInnerErrorsStayInside(t *testing.T) {
 	inner := errors.New("/home/someone/secret-place: disk full")
-	s := apitest.Start(t, apitest.Options{Identify: func(net.Conn) (api.Caller, error) { return api.Caller{}, inner }})
+	s := apitest.Start(t, apitest.Options{Users: apitest.Strangers(inner)})
 	r := newRequest("GET", row{target: "/v1/status"}, "", "none")
 	r.del("Authorization")
 	r.set("Host", "localhost")

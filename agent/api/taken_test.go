@@ -38,7 +38,7 @@ func (l *lateLease) Release(ctx context.Context, by lease.Caller, id string) (co
 func TestALeaseThatComesTooLateIsGivenBack(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), callerKey{}, Caller{TokenID: "t", Rights: contract.Rights}))
 	l := &lateLease{leave: cancel}
-	s := &Server{config: Config{Tokens: allRights{}, Leases: l}, holds: newHolds(1)}
+	s := &Server{config: Config{Tokens: allRights{}, Users: everybody{}, Leases: l}, holds: newHolds(1)}
 	if out, err := s.takeLease(ctx, &takeLeaseInput{}); out != nil || err == nil {
 		t.Errorf("%v, %v", out, err)
 	}
@@ -62,6 +62,11 @@ type checking = RelyingParties
 
 type checksNothing struct{ checking }
 
+// everybody may everything.
+type everybody struct{ Users }
+
+func (everybody) Rights(User) []contract.Right { return contract.Rights }
+
 type allRights struct{ TokenStore }
 
 func (allRights) Token([]byte) (contract.Token, bool) {
@@ -78,7 +83,7 @@ func TestTheBufferOfABodyIsWipedWithItsRequest(t *testing.T) {
 	}
 	s, err := New(Config{
 		Inventory: i, Judge: func(contract.Question, *contract.Snapshot) contract.Verdict { return contract.Verdict{} },
-		Tokens: allRights{}, Leases: lendsNothing{}, Ceremonies: playsNothing{}, Logins: runsNothing{}, RelyingParties: checksNothing{}, Log: logrus.NewEntry(logrus.New()),
+		Tokens: allRights{}, Users: everybody{}, Leases: lendsNothing{}, Ceremonies: playsNothing{}, Logins: runsNothing{}, RelyingParties: checksNothing{}, Log: logrus.NewEntry(logrus.New()),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -35,7 +36,7 @@ type place struct {
 	dial                 func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// locate prefers the socket. TCP is used only where somebody said so: another
+// locate prefers the socket: the user's own daemon's, then the system service's. TCP is used only where somebody said so: another
 // user could bind the port while the daemon is down, and collect tokens.
 func (c *Client) locate() (place, error) {
 	p := place{token: c.Token}
@@ -51,9 +52,17 @@ func (c *Client) locate() (place, error) {
 	case c.StateDir != "":
 		return c.local(p, platform.SocketIn(c.StateDir)), nil
 	}
-	paths := platform.UserPaths()
-	return c.local(p, platform.SocketIn(paths.Runtime), platform.SocketIn(paths.State)), nil
+	return c.local(p, usualSockets()...), nil
 }
+
+// usualSockets are those of this user's own daemon, and then the system service's.
+func usualSockets() []string {
+	own := platform.UserPaths()
+	return []string{platform.SocketIn(own.Runtime), platform.SocketIn(own.State), SystemSocket()}
+}
+
+// SystemSocket is where the system service is reached.
+func SystemSocket() string { return platform.SocketIn(platform.SystemPaths().Runtime) }
 
 func (c *Client) local(p place, sockets ...string) place {
 	dial := c.Dial
@@ -62,15 +71,18 @@ func (c *Client) local(p place, sockets ...string) place {
 	}
 	p.base, p.address = "http://localhost", sockets[0]
 	p.dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var failed []error
+		var failed error
 		for _, socket := range sockets {
 			conn, err := dial(ctx, "unix", socket)
 			if err == nil {
 				return conn, nil
 			}
-			failed = append(failed, err)
+			// That nothing is there says less than that what is there is of no use.
+			if failed == nil || errors.Is(failed, fs.ErrNotExist) && !errors.Is(err, fs.ErrNotExist) {
+				failed = err
+			}
 		}
-		return nil, failed[0]
+		return nil, failed
 	}
 	return p
 }

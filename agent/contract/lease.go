@@ -71,7 +71,7 @@ const (
 	EndConnection LeaseEnd = "connection" // the stream that held it ended
 	EndRestart    LeaseEnd = "restart"    // held by a connection when the daemon ended
 	EndTakeover   LeaseEnd = "takeover"
-	EndRevoked    LeaseEnd = "revoked"  // the token that took it was revoked or expired
+	EndRevoked    LeaseEnd = "revoked"  // the token that took it was revoked or expired, or its user lost the right to it
 	EndGaveUp     LeaseEnd = "gave_up"  // left the queue
 	EndRefused    LeaseEnd = "refused"  // no longer ready when it was read anew
 	EndUnusable   LeaseEnd = "unusable" // its requirement cannot be met any more

@@ -9,6 +9,9 @@ type Owner struct {
 	// Name tells identities of the operating system apart, and is for people:
 	// token ci, user 1000.
 	Name string
+	// UserID is the user of the operating system, by uid or SID, whose rights bound
+	// those of the token or identity; empty: not known.
+	UserID string
 	// Lease is the lease's id. Of one who asks it is set for a lease's own token
 	// alone.
 	Lease string

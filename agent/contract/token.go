@@ -23,6 +23,7 @@ type Token struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
 	Rights     []Right   `json:"rights"`
+	User       string    `json:"user,omitempty" doc:"uid or SID of the user whose it is: it never has a right that this user has not"`
 	CreatedAt  time.Time `json:"created_at"`
 	ExpiresAt  time.Time `json:"expires_at,omitzero"`
 	LastUsedAt time.Time `json:"last_used_at,omitzero"`

@@ -23,6 +23,9 @@ type Config struct {
 	// queue in its order, and what happened to them. It is called by one
 	// goroutine and must not wait for the desk, nor for ever. Nil shows nothing.
 	Show func(leases []contract.Lease, events ...contract.Event)
+	// Users bound what owners may have: who loses the right to a lease loses it.
+	// Nil: nobody does.
+	Users Users
 	// Targets are the names that a login can be aimed at.
 	Targets []string
 	// Now is the clock; nil is time.Now.

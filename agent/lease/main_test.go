@@ -40,6 +40,8 @@ type world struct {
 	onFresh func(ctx context.Context, id string) error
 	onOpen  func(ctx context.Context, grant Grant) error
 	onClose func(ctx context.Context, lease string) []string
+
+	users Users // of desks
 }
 
 func newWorld(t testing.TB, authenticators ...contract.Authenticator) *world {
@@ -199,7 +201,7 @@ func begin(t testing.TB, w *world, kept Store) (d *Desk, end func()) {
 	t.Helper()
 	d, err := New(t.Context(), Config{
 		Inventory: w, Use: w, Store: kept, Judge: func(q contract.Question, s *contract.Snapshot) contract.Verdict { return assurance.Judge(s, q) },
-		Show: w.show, Targets: []string{"mock", "int"},
+		Show: w.show, Users: w.users, Targets: []string{"mock", "int"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"authbridge/agent/contract"
@@ -27,6 +28,7 @@ type owner struct {
 	finished chan func() // what is to be done about their outcome
 
 	changed <-chan struct{} // the inventory's, while the queue has use for it
+	rights  <-chan struct{} // closed when those of users may be others
 	seen    *contract.Snapshot
 	looks   map[contract.Requirement]*survey // at what was seen
 
@@ -71,6 +73,8 @@ func (o *owner) run(ctx context.Context) {
 			then()
 		case <-o.changed:
 			o.changed = nil
+		case <-o.rights:
+			o.rights = nil
 		case <-due:
 		case <-done:
 			done = nil
@@ -84,6 +88,9 @@ func (o *owner) run(ctx context.Context) {
 // tells who waits where he stands, and then shows the world what happened.
 func (o *owner) settle() {
 	now := o.now()
+	if o.config.Users != nil && o.rights == nil {
+		o.rights = o.config.Users.Changed() // before it is looked at, to miss none
+	}
 	o.expire(now)
 	if !o.stopping && len(o.queue) > 0 {
 		if o.changed == nil {
@@ -109,18 +116,30 @@ func (o *owner) settle() {
 	o.answers = nil
 }
 
-// expire ends what is due by the clock.
+// expire ends what is due by the clock, and what its user may not have any more.
 func (o *owner) expire(now time.Time) {
 	for _, e := range o.entries() {
 		switch gone := !e.expires.IsZero() && !now.Before(e.expires); {
 		case e.stage == active && !now.Before(e.endsAt()):
 			o.end(e, endOf(e.endsAt(), e.expires), nil)
+		case !o.allowed(e):
+			o.end(e, contract.EndRevoked, refuse(failure.Forbidden, "", e.owner.Name+" has lost the right to it"))
 		case gone && (e.stage == waiting || e.stage == taking):
 			o.end(e, contract.EndRevoked, revoked())
 		case e.stage == waiting && e.claim == "" && !e.until.IsZero() && !now.Before(e.until):
 			o.end(e, contract.EndGaveUp, refuse(failure.LeaseTimeout, "", o.waits(e, o.look(e.want))))
 		}
 	}
+}
+
+// allowed is whether an entry is still one that its owner's user may have.
+func (o *owner) allowed(e *entry) bool {
+	if o.config.Users == nil {
+		return true
+	}
+	rights := o.config.Users.Allowed(e.owner.UserID)
+	physical := e.want.Origin == contract.Physical || e.lease.Origin == contract.Physical
+	return slices.Contains(rights, contract.RightLease) && (!physical || slices.Contains(rights, contract.RightPhysical))
 }
 
 // lend gives what is free to whom it is due, and refuses newcomers who would

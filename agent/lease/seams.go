@@ -50,6 +50,14 @@ type Caller struct {
 	Expires time.Time
 }
 
+// Users are those of this machine. None of it waits for I/O.
+type Users interface {
+	// Allowed are the rights that a user has now, by the UserID of an owner.
+	Allowed(userID string) []contract.Right
+	// Changed is closed when somebody's rights may be others.
+	Changed() <-chan struct{}
+}
+
 // Store keeps leases over a restart. A write that returned nil outlives a
 // killed daemon.
 type Store interface {

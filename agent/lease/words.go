@@ -24,7 +24,7 @@ func reason(end contract.LeaseEnd) string {
 	case contract.EndTakeover:
 		return "taken over"
 	case contract.EndRevoked:
-		return "the token that took it was revoked or expired"
+		return "the token that took it was revoked or expired, or its user lost the right to it"
 	case contract.EndGaveUp:
 		return "given up in the queue"
 	case contract.EndRefused:

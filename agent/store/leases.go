@@ -19,9 +19,9 @@ func (s *Store) PutLease(ctx context.Context, record Lease) error {
 	}
 	// The fence number is a trigger's, so that one statement is the whole
 	// transaction.
-	err = s.commit(ctx, `INSERT INTO leases (id, fence, json, token_id, name, expires_at, ttl, keep, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	err = s.commit(ctx, `INSERT INTO leases (id, fence, json, token_id, name, user_id, expires_at, ttl, keep, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET json = excluded.json`,
-		record.ID, record.Fence, text, record.Owner.TokenID, record.Owner.Name, toMicros(record.Expires), int64(record.TTL), record.Keep, record.Token[:])
+		record.ID, record.Fence, text, record.Owner.TokenID, record.Owner.Name, record.Owner.UserID, toMicros(record.Expires), int64(record.TTL), record.Keep, record.Token[:])
 	return s.fail("write lease in", err)
 }
 
@@ -37,7 +37,7 @@ func (s *Store) Leases(ctx context.Context) (records []Lease, fence uint64, err 
 		if err := tx.QueryRowContext(ctx, `SELECT number FROM fence`).Scan(&fence); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, `SELECT json, token_id, name, expires_at, ttl, keep, sha256 FROM leases ORDER BY fence`)
+		rows, err := tx.QueryContext(ctx, `SELECT json, token_id, name, user_id, expires_at, ttl, keep, sha256 FROM leases ORDER BY fence`)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func scanLease(rows *sql.Rows) (Lease, error) {
 	var record Lease
 	var text, sum []byte
 	var expires, ttl int64
-	if err := rows.Scan(&text, &record.Owner.TokenID, &record.Owner.Name, &expires, &ttl, &record.Keep, &sum); err != nil {
+	if err := rows.Scan(&text, &record.Owner.TokenID, &record.Owner.Name, &record.Owner.UserID, &expires, &ttl, &record.Keep, &sum); err != nil {
 		return Lease{}, err
 	}
 	if err := json.Unmarshal(text, &record.Lease); err != nil {

@@ -111,7 +111,7 @@ func TestTheFenceOutlivesItsLeasesAndNeverFalls(t *testing.T) {
 func TestTheLeasesOfARevokedTokenExpireWithIt(t *testing.T) {
 	clock := newClock()
 	s := open(t, Options{Now: clock.now})
-	made, err := s.CreateToken(t.Context(), "ci", nil, 0)
+	made, err := s.CreateToken(t.Context(), "", "ci", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

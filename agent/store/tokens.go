@@ -36,7 +36,7 @@ func (s *Store) loadTokens(ctx context.Context) error {
 	s.tokens.bySum = make(map[[sha256.Size]byte]*contract.Token)
 	s.tokens.usedAt = make(map[string]time.Time)
 	rows, err := s.reads.QueryContext(ctx,
-		`SELECT id, name, sha256, rights, created_at, expires_at, last_used_at FROM tokens`)
+		`SELECT id, name, user_id, sha256, rights, created_at, expires_at, last_used_at FROM tokens`)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *Store) loadTokens(ctx context.Context) error {
 		var sum []byte
 		var rights string
 		var created, expires, used int64
-		if err := rows.Scan(&token.ID, &token.Name, &sum, &rights, &created, &expires, &used); err != nil {
+		if err := rows.Scan(&token.ID, &token.Name, &token.User, &sum, &rights, &created, &expires, &used); err != nil {
 			return err
 		}
 		token.Rights = splitRights(rights)
@@ -56,12 +56,13 @@ func (s *Store) loadTokens(ctx context.Context) error {
 	return rows.Err()
 }
 
-// CreateToken makes a token that expires after ttl (0: never). The answer is
+// CreateToken makes a token of a user (empty: of nobody in particular) that
+// expires after ttl (0: never). The answer is
 // the only place where its secret ever is. A name that a living token has is
 // refused with ErrExists; an expired one gives its name up.
-func (s *Store) CreateToken(ctx context.Context, name string, rights []contract.Right, ttl time.Duration) (contract.NewToken, error) {
+func (s *Store) CreateToken(ctx context.Context, user, name string, rights []contract.Right, ttl time.Duration) (contract.NewToken, error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
-	token := contract.Token{ID: newTokenID(), Name: name, Rights: slices.Clone(rights), CreatedAt: now}
+	token := contract.Token{ID: newTokenID(), Name: name, User: user, Rights: slices.Clone(rights), CreatedAt: now}
 	if ttl > 0 {
 		token.ExpiresAt = now.Add(ttl)
 	}
@@ -75,8 +76,8 @@ func (s *Store) CreateToken(ctx context.Context, name string, rights []contract.
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO tokens (id, name, sha256, rights, created_at, expires_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, 0)`,
-			token.ID, name, sum[:], joinRights(rights), toMicros(now), toMicros(token.ExpiresAt))
+			`INSERT INTO tokens (id, name, user_id, sha256, rights, created_at, expires_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0)`,
+			token.ID, name, user, sum[:], joinRights(rights), toMicros(now), toMicros(token.ExpiresAt))
 		return err
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ func TestATokenOutlivesARestartAndItsSecretIsNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := first.CreateToken(t.Context(), "ci", []contract.Right{contract.RightRead, contract.RightLease}, time.Hour)
+	made, err := first.CreateToken(t.Context(), "", "ci", []contract.Right{contract.RightRead, contract.RightLease}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,18 +54,18 @@ func TestATokenOutlivesARestartAndItsSecretIsNowhere(t *testing.T) {
 func TestAnExpiredTokenIsNoneAndGivesItsNameUp(t *testing.T) {
 	clock := newClock()
 	s := open(t, Options{Now: clock.now})
-	old, err := s.CreateToken(t.Context(), "ci", nil, time.Hour)
+	old, err := s.CreateToken(t.Context(), "", "ci", nil, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateToken(t.Context(), "ci", nil, time.Hour); !errors.Is(err, ErrExists) {
+	if _, err := s.CreateToken(t.Context(), "", "ci", nil, time.Hour); !errors.Is(err, ErrExists) {
 		t.Fatalf("a name used twice: %v", err)
 	}
 	clock.t = clock.t.Add(time.Hour)
 	if _, ok := s.Token([]byte(old.Secret)); ok {
 		t.Error("it is still good when its time is up")
 	}
-	fresh, err := s.CreateToken(t.Context(), "ci", nil, 0)
+	fresh, err := s.CreateToken(t.Context(), "", "ci", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +81,11 @@ func TestAnExpiredTokenIsNoneAndGivesItsNameUp(t *testing.T) {
 func TestARevokedTokenIsGoneForGood(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir})
-	byName, err := s.CreateToken(t.Context(), "one", nil, 0)
+	byName, err := s.CreateToken(t.Context(), "", "one", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	byID, err := s.CreateToken(t.Context(), "two", nil, 0)
+	byID, err := s.CreateToken(t.Context(), "", "two", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestARevokedTokenIsGoneForGood(t *testing.T) {
 
 func TestTheCallerCannotChangeATokenInTheStore(t *testing.T) {
 	s := open(t, Options{})
-	made, err := s.CreateToken(t.Context(), "ci", []contract.Right{contract.RightRead}, 0)
+	made, err := s.CreateToken(t.Context(), "", "ci", []contract.Right{contract.RightRead}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"authbridge/agent/api"
 	"authbridge/agent/api/apitest"
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
@@ -234,7 +232,7 @@ func TestADaemonThatComesLaterIsFound(t *testing.T) {
 }
 
 // owner is who takes leases in these tests: the user of the tray.
-func owner() contract.Owner { return contract.Owner{Name: apitest.Owner().Name} }
+func owner() contract.Owner { return contract.Owner{Name: "user 1000", UserID: "1000"} }
 
 func TestAPINIsAskedForAndGivenOnce(t *testing.T) {
 	s := apitest.Start(t, apitest.Options{})
@@ -318,9 +316,7 @@ func TestADialogGoesWithItsCeremony(t *testing.T) {
 
 // TestAPINThatAnotherMayGiveIsNotAskedFor: what a ceremony asks is for its owner.
 func TestAPINThatAnotherMayGiveIsNotAskedFor(t *testing.T) {
-	s := apitest.Start(t, apitest.Options{Identify: func(net.Conn) (api.Caller, error) {
-		return api.Caller{Name: "user 1000", Rights: []contract.Right{contract.RightRead}}, nil
-	}})
+	s := apitest.Start(t, apitest.Options{Users: apitest.NewUsers("1000", map[string][]contract.Right{"": contract.Rights, "1000": {contract.RightRead}})})
 	w, _ := play(t, s.Dir, nil)
 	s.Observe(t, keys("key a"))
 	s.Ceremonies.Stage(contract.Owner{Name: "token ci", TokenID: "t1"}, contract.CeremonyPIN)

@@ -277,7 +277,7 @@ func validate(c Config) []Finding {
 	}
 	oneOf("log_level", c.LogLevel, "error", "warn", "info", "debug")
 	oneOf("virtual", c.Virtual, "auto", "on", "off")
-	oneOf("physical", c.Physical, "on", "off")
+	oneOf("physical", c.Physical, "on", "off", "group")
 	if d, err := time.ParseDuration(c.ProbeDelay); c.ProbeDelay != "auto" && (err != nil || d < 0 || d > time.Minute) {
 		add("probe_delay", fmt.Sprintf("probe_delay is %q", c.ProbeDelay), `write "auto" or a time from "0s" to "60s"`)
 	}

@@ -48,6 +48,11 @@ func TestOnlyItsOwnUserHasRightsOverTheSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
+	known, forget, err := knownUsers(t.Context(), settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = forget() }()
 	uids := map[int][]contract.Right{os.Getuid(): contract.Rights}
 	if os.Getuid() == 0 {
 		uids[65534] = nil
@@ -58,12 +63,12 @@ func TestOnlyItsOwnUserHasRightsOverTheSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		caller, err := identify(conn)
+		user, err := known.Identify(conn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(caller.Rights, want) {
-			t.Errorf("user %d has the rights %v, want %v", uid, caller.Rights, want)
+		if rights := known.Rights(user); !slices.Equal(rights, want) {
+			t.Errorf("user %d has the rights %v, want %v", uid, rights, want)
 		}
 		_ = conn.Close()
 	}

@@ -47,7 +47,8 @@ cannot, as where a port is taken, it goes on with the one before.`,
 	c.Flags().StringVar(&o.config, "config", "", "configuration file (default: the user's, if there is one)")
 	c.Flags().StringVar(&o.listen, "listen", "", "address of the API on loopback; port 0 picks a free one (default "+defaultListen+")")
 	c.Flags().StringVar(&o.virtual, "virtual", "", "virtual authenticators: auto, on or off; auto is on where there is no configuration file")
-	c.Flags().StringVar(&o.physical, "physical", "", "your own hardware: on or off")
+	c.Flags().StringVar(&o.physical, "physical", "", "your own hardware: on or off; with --system also group")
+	c.Flags().BoolVar(&o.system, "system", false, "serve all users of this machine, by who they are: the system service runs this")
 	c.Flags().StringVar(&o.logLevel, "log-level", "", "error, warn, info or debug")
 	return c
 }

@@ -10,6 +10,8 @@ import (
 // settings are what is in force: file below environment below flags.
 type settings struct {
 	Config
+	// System: it serves all users of this machine, as the system service does.
+	System bool `json:"system,omitempty"`
 	// File is the configuration file, whether it exists or not; Found is
 	// whether it does.
 	File  string `json:"file"`
@@ -26,14 +28,23 @@ func (s settings) virtualOn() bool {
 // overrides are the flags of run; empty is not given.
 type overrides struct {
 	config, stateDir, listen, logLevel, virtual, physical string
+	system                                                bool
+}
+
+// paths are where the daemon keeps what it has.
+func (o overrides) paths() platform.Paths {
+	if o.system {
+		return platform.SystemPaths()
+	}
+	return platform.UserPaths()
 }
 
 // settle reads the file and lays environment and flags over it. All that is
 // wrong, wherever it came from, is one ConfigError.
 func settle(o overrides, getenv func(string) string) (settings, error) {
-	s := settings{File: o.config}
+	s := settings{System: o.system, File: o.config}
 	if s.File == "" {
-		s.File = platform.UserPaths().Config
+		s.File = o.paths().Config
 	}
 	var err error
 	if s.Config, s.From, s.Found, err = loadConfig(s.File); err != nil {
@@ -60,7 +71,7 @@ func settle(o overrides, getenv func(string) string) (settings, error) {
 	set("virtual", &s.Virtual, "--virtual", o.virtual)
 	set("physical", &s.Physical, "--physical", o.physical)
 	if s.StateDir == "" {
-		s.StateDir = platform.UserPaths().State
+		s.StateDir = o.paths().State
 	} else if from := s.From["state_dir"]; from == "--state-dir" || from == "AUTHBRIDGE_STATE_DIR" {
 		// The shell has expanded it; it is relative to where the command runs.
 		if s.StateDir, err = filepath.Abs(s.StateDir); err != nil {

@@ -123,6 +123,11 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		return err
 	}
 
+	known, forget, err := knownUsers(ctx, s)
+	if err != nil {
+		return err
+	}
+	closers.add(forget)
 	conductor, err := ceremony.New(ctx, ceremony.Config{
 		Hardware: inv, Store: kept, Policy: s.policy(), ReadPIN: platform.ReadSecret, Tell: inv.Tell, Log: log,
 	})
@@ -136,7 +141,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		return v
 	}
 	desk, err := lease.New(ctx, lease.Config{
-		Inventory: inv, Use: conductor, Store: kept, Judge: judge, Show: inv.ShowLeases, Targets: s.targets(), Log: log,
+		Inventory: inv, Use: conductor, Store: kept, Judge: judge, Show: inv.ShowLeases, Users: known, Targets: s.targets(), Log: log,
 	})
 	if err != nil {
 		return err
@@ -147,7 +152,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	}
 	config := api.Config{
 		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs, RelyingParties: checker(s, mock),
-		Lookout: watch, Identify: identify, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
+		Lookout: watch, Users: known, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {
 		config.Virtual = devices
@@ -159,7 +164,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
-	if err := ownToken(ctx, kept, filepath.Join(s.StateDir, client.TokenFile)); err != nil {
+	if err := known.token(ctx, kept, filepath.Join(s.StateDir, client.TokenFile)); err != nil {
 		return &failure.Error{Code: failure.StateUnusable, Detail: "its token", Err: err}
 	}
 
@@ -242,21 +247,26 @@ func (c *closers) close() (err error) {
 }
 
 // listen opens the TCP address first, then the socket or pipe of the state
-// folder and, for the user's own daemon, the one in the usual place.
+// folder and, for the user's own daemon, the one in the usual place; for the
+// system service the one for all.
 func listen(s settings) ([]net.Listener, error) {
 	tcp, err := net.Listen("tcp", s.Listen)
 	if err != nil {
 		return nil, &failure.Error{Code: failure.PortTaken, Detail: whoListens(s.Listen), Err: err}
 	}
 	all := []net.Listener{tcp}
-	addresses := []string{platform.SocketIn(s.StateDir)}
-	if s.usual() {
-		if usual := platform.SocketIn(platform.UserPaths().Runtime); usual != addresses[0] {
-			addresses = append(addresses, usual)
-		}
+	own, usual := platform.SocketIn(s.StateDir), ""
+	open := map[string]func(string) (net.Listener, error){own: platform.Listen}
+	switch {
+	case s.System:
+		usual = platform.SocketIn(forAll(getenv))
+		open[usual] = platform.ListenForAll
+	case s.usual():
+		usual = platform.SocketIn(platform.UserPaths().Runtime)
+		open[usual] = platform.Listen
 	}
-	for _, address := range addresses {
-		l, err := platform.Listen(address)
+	for address, listen := range open {
+		l, err := listen(address)
 		if err != nil {
 			closeAll(all)
 			return nil, &failure.Error{Code: failure.StateUnusable, Detail: err.Error(), Err: err}
@@ -264,6 +274,15 @@ func listen(s settings) ([]net.Listener, error) {
 		all = append(all, l)
 	}
 	return all, nil
+}
+
+// forAll is the folder of the system service's socket: the one that its manager
+// made for it (systemd.exec(5), RuntimeDirectory), or the usual one.
+func forAll(getenv func(string) string) string {
+	if dir := getenv("RUNTIME_DIRECTORY"); filepath.IsAbs(dir) {
+		return dir
+	}
+	return platform.SystemPaths().Runtime
 }
 
 func whoListens(address string) string {
@@ -352,50 +371,4 @@ func badParty(p RelyingParty) string {
 		return err.Error()
 	}
 	return ""
-}
-
-// identify gives the daemon's own user every right over the socket. Nobody
-// else reaches it: its folder is that user's alone.
-func identify(conn net.Conn) (api.Caller, error) {
-	peer, err := platform.PeerOf(conn)
-	if err != nil {
-		return api.Caller{}, err
-	}
-	self, err := platform.Self()
-	if err != nil {
-		return api.Caller{}, err
-	}
-	caller := api.Caller{Name: "user " + peer.UID}
-	if peer.UID == self.UID {
-		caller.Rights = contract.Rights
-	}
-	return caller, nil
-}
-
-// ownTokenName is that of the token in the state folder.
-const ownTokenName = "own"
-
-// ownRights are those of the token in the state folder: all but physical,
-// which no token has unless it was asked for by name.
-var ownRights = []contract.Right{contract.RightRead, contract.RightLease, contract.RightVirtual, contract.RightIdentity, contract.RightAdmin}
-
-// ownToken keeps a token for this user's own tools in a file of the state
-// folder; one that the store does not know any more is replaced.
-func ownToken(ctx context.Context, kept *store.Store, file string) error {
-	if secret, err := os.ReadFile(file); err == nil {
-		if _, known := kept.Token(secret); known {
-			return os.Chmod(file, 0o600)
-		}
-	}
-	_ = kept.RevokeToken(ctx, ownTokenName) // its secret is lost
-	token, err := kept.CreateToken(ctx, ownTokenName, ownRights, 0)
-	if err != nil {
-		return err
-	}
-	// Written beside and renamed, so that nobody ever reads half of it.
-	part := file + ".new"
-	if err := os.WriteFile(part, []byte(token.Secret), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(part, file)
 }

@@ -32,8 +32,8 @@ type Options struct {
 	Now func() time.Time
 	// VirtualOff starts a daemon without virtual authenticators and mock.
 	VirtualOff bool
-	// Identify says who is at the socket; nil: Owner, with all rights.
-	Identify func(net.Conn) (api.Caller, error)
+	// Users says who is at the socket; nil: the user 1000, with all rights.
+	Users api.Users
 	// Judge answers readiness; nil is Judge of this package.
 	Judge func(contract.Question, *contract.Snapshot) contract.Verdict
 	// Targets is a source that looks at targets; nil: none does, and no checks are
@@ -65,9 +65,6 @@ type Server struct {
 	stop func() error
 }
 
-// Owner is the caller over the socket.
-func Owner() api.Caller { return api.Caller{Name: "user 1000", Rights: contract.Rights} }
-
 // Start runs a server until the test ends.
 func Start(t testing.TB, options Options) *Server {
 	t.Helper()
@@ -79,8 +76,8 @@ func Start(t testing.TB, options Options) *Server {
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		options.Dir = dir
 	}
-	if options.Identify == nil {
-		options.Identify = func(net.Conn) (api.Caller, error) { return Owner(), nil }
+	if options.Users == nil {
+		options.Users = NewUsers("1000", map[string][]contract.Right{"": contract.Rights, "1000": contract.Rights})
 	}
 	if options.Judge == nil {
 		options.Judge = Judge
@@ -127,7 +124,7 @@ func (s *Server) start(t testing.TB, options Options) {
 	s.Parties = &RelyingParties{}
 	config := api.Config{
 		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins, RelyingParties: s.Parties,
-		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Identify: options.Identify,
+		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Users: options.Users,
 		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
 	}
 	if options.Targets != nil {
@@ -173,7 +170,7 @@ func (s *Server) Token(t testing.TB, rights ...contract.Right) string {
 // NamedToken makes a token.
 func (s *Server) NamedToken(t testing.TB, name string, ttl time.Duration, rights ...contract.Right) contract.NewToken {
 	t.Helper()
-	token, err := s.Store.CreateToken(context.Background(), name, rights, ttl)
+	token, err := s.Store.CreateToken(context.Background(), "", name, rights, ttl)
 	if err != nil {
 		t.Fatal(err)
 	}

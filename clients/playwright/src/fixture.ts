@@ -64,7 +64,7 @@ export const test: Test = base.extend<AuthbridgeFixtures & Shared>({
   authbridge: [{}, { option: true }],
 
   _daemon: async ({}, use) => {
-    await use(new Daemon(locate({ env: process.env, platform: process.platform, home: homedir(), uid: process.getuid?.() ?? -1 })));
+    await use(new Daemon(locate({ env: process.env, platform: process.platform, home: homedir() })));
   },
 
   _seen: async ({}, use) => {

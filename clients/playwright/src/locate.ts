@@ -19,7 +19,6 @@ export interface Surroundings {
   env: Record<string, string | undefined>;
   platform: string;
   home: string;
-  uid: number;
 }
 
 /**
@@ -52,8 +51,8 @@ export function locate(s: Surroundings): Place {
   return { address: url, host, port: Number(at.port || 80), ...token };
 }
 
-/** The folders in which a user's own daemon has its socket, the likeliest first. */
-function folders({ env, platform, home, uid }: Surroundings): string[] {
+/** The folders in which a user's own daemon has its socket, the likeliest first, and then the system service's. */
+function folders({ env, platform, home }: Surroundings): string[] {
   const path = platform === 'win32' ? paths.win32 : paths.posix;
   const or = (name: string, otherwise: string) => {
     const v = env[name];
@@ -63,12 +62,11 @@ function folders({ env, platform, home, uid }: Surroundings): string[] {
     case 'win32':
       return [path.join(or('LocalAppData', path.join(home, 'AppData', 'Local')), 'authbridge')];
     case 'darwin':
-      return [path.join(home, 'Library', 'Application Support', 'authbridge')];
+      return [path.join(home, 'Library', 'Application Support', 'authbridge'), '/var/run/authbridge'];
   }
   const state = path.join(or('XDG_STATE_HOME', path.join(home, '.local', 'state')), 'authbridge');
   const run = or('XDG_RUNTIME_DIR', '');
-  if (run) return [path.join(run, 'authbridge'), state];
-  return uid === 0 ? ['/run/authbridge', state] : [state];
+  return [...(run ? [path.join(run, 'authbridge')] : []), state, '/run/authbridge'];
 }
 
 /** The name of the socket in a folder; a path that fits no socket address has a short stand-in. */

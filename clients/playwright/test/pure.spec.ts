@@ -7,16 +7,17 @@ import { callerIn, type FrameLike, type PageLike } from '../src/origin.js';
 import { messages } from '../src/sse.js';
 import { problem, ready } from './fake.js';
 
-const linux: Surroundings = { env: {}, platform: 'linux', home: '/home/ann', uid: 1000 };
+const linux: Surroundings = { env: {}, platform: 'linux', home: '/home/ann' };
 
 test('the daemon is found as the command line finds it', () => {
   const at = (env: Record<string, string>, more: Partial<Surroundings> = {}) => locate({ ...linux, ...more, env });
-  expect(at({}).sockets).toEqual(['/home/ann/.local/state/authbridge/authbridge.sock']);
+  const system = '/run/authbridge/authbridge.sock';
+  expect(at({}).sockets).toEqual(['/home/ann/.local/state/authbridge/authbridge.sock', system]);
   expect(at({ XDG_RUNTIME_DIR: '/run/user/1000' }).sockets).toEqual([
-    '/run/user/1000/authbridge/authbridge.sock', '/home/ann/.local/state/authbridge/authbridge.sock']);
-  expect(at({ XDG_STATE_HOME: 'relative' }).sockets).toEqual(['/home/ann/.local/state/authbridge/authbridge.sock']);
-  expect(at({}, { uid: 0, home: '/root' }).sockets?.[0]).toBe('/run/authbridge/authbridge.sock');
-  expect(at({}, { platform: 'darwin' }).sockets).toEqual(['/home/ann/Library/Application Support/authbridge/authbridge.sock']);
+    '/run/user/1000/authbridge/authbridge.sock', '/home/ann/.local/state/authbridge/authbridge.sock', system]);
+  expect(at({ XDG_STATE_HOME: 'relative' }).sockets).toEqual(['/home/ann/.local/state/authbridge/authbridge.sock', system]);
+  expect(at({}, { platform: 'darwin' }).sockets).toEqual([
+    '/home/ann/Library/Application Support/authbridge/authbridge.sock', '/var/run/authbridge/authbridge.sock']);
   expect(at({}, { platform: 'win32', home: 'C:\\Users\\ann' }).sockets?.[0]).toMatch(/^\\\\\.\\pipe\\authbridge-[0-9a-f]{16}$/);
   expect(at({ AUTHBRIDGE_URL: 'unix:///tmp/s', AUTHBRIDGE_TOKEN: 't' })).toEqual({ address: 'unix:///tmp/s', host: 'localhost', sockets: ['/tmp/s'], token: 't' });
   expect(at({ AUTHBRIDGE_URL: 'http://[::1]:5', AUTHBRIDGE_TOKEN: 't' })).toEqual({ address: 'http://[::1]:5', host: '::1', port: 5, token: 't' });
