@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -19,10 +18,10 @@ const ServiceName = "authbridge"
 
 const serviceDescription = "authbridge: smartcards and security keys for login tests"
 
-// What the unit of the packages runs (installer/build).
+// What the units of the packages run (installer/build).
 const packagedProgram = "/usr/bin/authbridge"
 
-var packagedArgs = []string{"run"}
+var packagedArgs = map[bool][]string{false: {"run"}, true: {"run", "--system"}} // by whether it is the system's
 
 // What stands in the way of managing the service.
 var (
@@ -36,6 +35,11 @@ var (
 	ErrFromPackage = errors.New("the service came with a package")
 	// ErrNotPermitted: the manager wants an administrator.
 	ErrNotPermitted = errors.New("the manager of services wants an administrator")
+	// ErrProgramPlace: others than root could change what the system service runs,
+	// or it could not run it.
+	ErrProgramPlace = errors.New("the program does not lie where the system service could run it, and nobody but root change it")
+	// ErrNoServiceUser: the system service's user is not there and cannot be made.
+	ErrNoServiceUser = errors.New("the user of the system service cannot be made")
 )
 
 // ServiceState is what the manager says of the service. That it runs is not yet
@@ -56,30 +60,47 @@ type ServiceState struct {
 	Restarts int
 }
 
-// Service is the daemon as a service of the operating system. On Linux and macOS
-// it is the user's own: the person at the seat has card, key, keyring and
-// browser. On Windows it is the machine's.
+// Service is the daemon as a service of the operating system: the user's own, on
+// Linux and macOS, since the person at the seat has card, key, keyring and browser;
+// or the machine's.
 type Service struct {
 	program string
 	args    []string
+	system  bool
 	manager service.Service
 }
 
 //go:embed units/user.service
 var userUnit string
 
+//go:embed units/system.service
+var systemUnit string
+
 //go:embed units/agent.plist
 var agentPlist string
 
-// NewService is the service that runs a program with some arguments: absolute
-// paths, since it starts elsewhere.
+// NewService is the user's own service, which runs a program with some arguments:
+// absolute paths, since it starts elsewhere.
 func NewService(program string, args ...string) (*Service, error) {
+	return newService(false, program, args)
+}
+
+// NewSystemService is that of the machine.
+func NewSystemService(program string, args ...string) (*Service, error) {
+	return newService(true, program, args)
+}
+
+func newService(system bool, program string, args []string) (*Service, error) {
+	unit, logs := userUnit, filepath.Join(homeDir(), "Library", "Logs")
+	if system {
+		unit, logs = systemUnit, "/var/log"
+	}
 	config := &service.Config{
 		Name: ServiceName, DisplayName: ServiceName, Description: serviceDescription,
 		Executable: program, Arguments: args,
 		Option: service.KeyValue{
-			"UserService": runtime.GOOS != "windows", "SystemdScript": userUnit, "LaunchdConfig": agentPlist,
-			"LogDirectory": filepath.Join(homeDir(), "Library", "Logs"), // of launchd
+			"UserService": !system, "SystemdScript": unit, "LaunchdConfig": agentPlist,
+			"LogDirectory": logs, // of launchd
 			"OnFailure":    "restart", "OnFailureDelayDuration": time.Second.String(),
 		},
 	}
@@ -90,7 +111,7 @@ func NewService(program string, args ...string) (*Service, error) {
 	case err != nil:
 		return nil, err
 	}
-	return &Service{program: program, args: args, manager: manager}, nil
+	return &Service{program: program, args: args, system: system, manager: manager}, nil
 }
 
 // managed is whether a manager is one that this project knows. The library also
@@ -112,16 +133,24 @@ func (noProgram) Stop(service.Service) error  { return nil }
 // State asks the manager.
 func (s *Service) State(ctx context.Context) (ServiceState, error) { return s.state(ctx) }
 
-// Install makes the program a service that starts with the session, in place of
-// one that is there; before one that a package brought, unless that is the same.
-// It does not start it.
+// Install makes the program a service that starts with the session, or with the
+// machine, in place of one that is there; before one that a package brought, unless
+// that is the same. It does not start it.
 func (s *Service) Install(ctx context.Context) error {
+	if err := s.permitted(); err != nil {
+		return err
+	}
 	now, err := s.State(ctx)
 	if err != nil {
 		return err
 	}
-	if now.FromPackage && s.program == packagedProgram && slices.Equal(s.args, packagedArgs) {
-		return nil
+	if now.FromPackage && s.program == packagedProgram && slices.Equal(s.args, packagedArgs[s.system]) {
+		return s.enable(ctx, true)
+	}
+	if s.system {
+		if err := prepareSystem(ctx, s.program); err != nil {
+			return err
+		}
 	}
 	if now.Installed && !now.FromPackage {
 		if err := s.manager.Uninstall(); err != nil {
@@ -131,13 +160,14 @@ func (s *Service) Install(ctx context.Context) error {
 	return s.explain(s.manager.Install())
 }
 
-// Uninstall stops the service and takes away what Install made.
+// Uninstall stops the service and takes away what Install made; users and groups,
+// which may have files, stay.
 func (s *Service) Uninstall(ctx context.Context) error {
 	now, err := s.installed(ctx)
 	if err != nil {
 		return err
 	}
-	if now.FromPackage {
+	if now.FromPackage && !s.system {
 		return ErrFromPackage
 	}
 	if now.Running {
@@ -145,7 +175,19 @@ func (s *Service) Uninstall(ctx context.Context) error {
 			return s.explain(err)
 		}
 	}
+	if now.FromPackage {
+		return s.enable(ctx, false) // as the package had left it
+	}
 	return s.explain(s.manager.Uninstall())
+}
+
+// permitted is whether this process may manage the service, which only the
+// system's is somebody's business for.
+func (s *Service) permitted() error {
+	if s.system && !mayManageSystem() {
+		return ErrNotPermitted
+	}
+	return nil
 }
 
 // Start returns once the manager has started it, which on Linux is once it
@@ -174,6 +216,9 @@ func (s *Service) Restart(ctx context.Context) error {
 }
 
 func (s *Service) installed(ctx context.Context) (ServiceState, error) {
+	if err := s.permitted(); err != nil {
+		return ServiceState{}, err
+	}
 	now, err := s.State(ctx)
 	if err == nil && !now.Installed {
 		err = ErrNotInstalled

@@ -19,18 +19,40 @@ const askTime = 10 * time.Second
 func (s *Service) state(ctx context.Context) (ServiceState, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "systemctl", "--user", "show", ServiceName+".service",
-		"--property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath,NRestarts")
+	cmd := s.systemctl(ctx, "show", ServiceName+".service", "--property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath,NRestarts")
 	var words strings.Builder
 	cmd.Stderr = &words
 	out, err := cmd.Output()
 	switch {
-	case errors.Is(err, exec.ErrNotFound):
+	case errors.Is(err, exec.ErrNotFound), err != nil && s.system: // it answers everybody
 		return ServiceState{}, ErrNoServices
 	case err != nil:
 		return ServiceState{}, fmt.Errorf("%w: %s", ErrNoSession, strings.TrimSpace(words.String()))
 	}
 	return unitState(string(out)), nil
+}
+
+func (s *Service) systemctl(ctx context.Context, args ...string) *exec.Cmd {
+	if !s.system {
+		args = append([]string{"--user"}, args...)
+	}
+	return exec.CommandContext(ctx, "systemctl", args...)
+}
+
+// enable has a packaged unit start by itself, or not. That of the user was enabled
+// by the package, and whoever disabled it is not overruled.
+func (s *Service) enable(ctx context.Context, on bool) error {
+	if !s.system {
+		return nil
+	}
+	verb := "disable"
+	if on {
+		verb = "enable"
+	}
+	if out, err := s.systemctl(ctx, verb, ServiceName+".service").CombinedOutput(); err != nil {
+		return fmt.Errorf("systemctl %s: %w: %s", verb, err, strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
 // unitState reads the properties of a unit (systemctl(1), show).

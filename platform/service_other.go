@@ -23,4 +23,7 @@ func (s *Service) state(context.Context) (ServiceState, error) {
 	return ServiceState{Installed: true, Enabled: true, Running: status == service.StatusRunning}, nil
 }
 
+// enable: no package brings a service here.
+func (*Service) enable(context.Context, bool) error { return nil }
+
 func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }

@@ -9,7 +9,7 @@ import (
 )
 
 // serviceUser is who the system service runs as, and serviceGroup whose members
-// may use it (installer/linux/sysusers.conf).
+// may use it (units/sysusers.conf).
 const (
 	serviceUser  = ServiceName
 	serviceGroup = ServiceName

@@ -7,6 +7,8 @@ const (
 	ServiceNone      Code = "SERVICE_NOT_INSTALLED"
 	ServicePackaged  Code = "SERVICE_PACKAGED"
 	ServiceRights    Code = "SERVICE_RIGHTS"
+	ServiceProgram   Code = "SERVICE_PROGRAM"
+	ServiceNoUser    Code = "SERVICE_NO_USER"
 	ServiceSilent    Code = "SERVICE_SILENT"
 	ServiceFailed    Code = "SERVICE_FAILED"
 )
@@ -23,7 +25,7 @@ func serviceEntries() []Entry {
 		},
 		{
 			Code: ServiceNone, Title: "The service is not installed",
-			Remedy: "Install it with `authbridge service install`.",
+			Remedy: "Install it with `authbridge service install`, that of the machine with `sudo authbridge service install --system`.",
 		},
 		{
 			Code: ServicePackaged, Title: "The service came with a package",
@@ -31,15 +33,23 @@ func serviceEntries() []Entry {
 		},
 		{
 			Code: ServiceRights, Title: "Services of this machine are for its administrator",
-			Remedy: "Run the command again as administrator.",
+			Remedy: "Run the command again as administrator: with sudo, or in an elevated prompt.",
+		},
+		{
+			Code: ServiceProgram, Title: "The system service would run a program that others can change",
+			Remedy: "Put it where only root writes and everybody reads, `sudo install authbridge /usr/local/bin`, and install the service from there.",
+		},
+		{
+			Code: ServiceNoUser, Title: "The system service has no user to run as",
+			Remedy: "Make it: `sudo groupadd --system authbridge-keys`, then `sudo useradd --system --user-group --groups authbridge-keys --home-dir /var/lib/authbridge authbridge`.",
 		},
 		{
 			Code: ServiceSilent, Title: "The service runs and does not answer",
-			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, then `authbridge service restart`.",
+			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, that of the system service without `--user`, then `authbridge service restart`.",
 		},
 		{
 			Code: ServiceFailed, Title: "The manager of services could not do it",
-			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`; `authbridge doctor` finds the usual reasons.",
+			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, that of the system service without `--user`; `authbridge doctor` finds the usual reasons.",
 		},
 	}
 }

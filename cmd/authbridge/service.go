@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,10 +17,13 @@ import (
 )
 
 func newService(f *flags) *cobra.Command {
-	whose := "your own: it starts with your session, and has your card, key and browser"
+	whose := `your own: it starts with your session, and has your card, key and browser. With
+--system it is the machine's: it starts with that, serves all users by who they
+are, and wants an administrator`
 	if runtime.GOOS == "windows" {
 		whose = "the machine's: it wants an administrator"
 	}
+	of := &served{flags: f, system: runtime.GOOS == "windows"}
 	c := &cobra.Command{
 		Use: "service", Short: "Have the daemon started by the operating system", Args: cobra.NoArgs,
 		Long: `Have the daemon started, watched and restarted by the operating system. The
@@ -28,13 +32,16 @@ service is ` + whose + `.
 Exit codes: 0 done, 1 it does not run or does not answer (status), 2 wrong
 usage, 4 refused.`,
 	}
+	if !of.system {
+		c.PersistentFlags().BoolVar(&of.system, "system", false, "the service of the machine, for all its users")
+	}
 	var config string
 	install := &cobra.Command{
 		Use: "install", Short: "Install the service and start it", Args: cobra.NoArgs,
 		Long: `Install the service, in place of one that is there, and start it. It runs this
 program from where it lies now, so put it where it shall stay first.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := f.service(config)
+			s, err := of.service(config)
 			if err != nil {
 				return err
 			}
@@ -44,25 +51,27 @@ program from where it lies now, so put it where it shall stay first.`,
 			if err := s.Restart(c.Context()); err != nil {
 				return serviceError(err)
 			}
-			return f.serviceStatus(c, s)
+			of.remark(c.OutOrStdout(), besideOwn)
+			return of.status(c, s)
 		},
 	}
-	install.Flags().StringVar(&config, "config", "", "configuration file (default: the user's, if there is one)")
+	install.Flags().StringVar(&config, "config", "", "configuration file (default: the usual one, if it is there)")
 	c.AddCommand(install)
 	for _, verb := range []struct {
 		use, short, done string
 		do               func(*platform.Service, context.Context) error
 		show             bool
+		remark           string // of the system's
 	}{
-		{"uninstall", "Stop the service and take it away; your state and configuration stay", "uninstalled", (*platform.Service).Uninstall, false},
-		{"start", "Start the service", "started", (*platform.Service).Start, true},
-		{"stop", "Stop the service until the next start or session", "stopped", (*platform.Service).Stop, false},
-		{"restart", "Stop the service and start it", "started", (*platform.Service).Restart, true},
+		{"uninstall", "Stop the service and take it away; state and configuration stay", "uninstalled", (*platform.Service).Uninstall, false, leftOver},
+		{"start", "Start the service", "started", (*platform.Service).Start, true, ""},
+		{"stop", "Stop the service until the next start or session", "stopped", (*platform.Service).Stop, false, ""},
+		{"restart", "Stop the service and start it", "started", (*platform.Service).Restart, true, ""},
 	} {
 		c.AddCommand(&cobra.Command{
 			Use: verb.use, Short: verb.short, Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
-				s, err := f.service("")
+				s, err := of.service("")
 				if err != nil {
 					return err
 				}
@@ -70,11 +79,12 @@ program from where it lies now, so put it where it shall stay first.`,
 					return serviceError(err)
 				}
 				if verb.show {
-					return f.serviceStatus(c, s)
+					return of.status(c, s)
 				}
 				if !f.json {
 					newScreen(c.OutOrStdout()).line("The service is %s.", verb.done)
 				}
+				of.remark(c.OutOrStdout(), verb.remark)
 				return nil
 			},
 		})
@@ -82,24 +92,53 @@ program from where it lies now, so put it where it shall stay first.`,
 	c.AddCommand(&cobra.Command{
 		Use: "status", Short: "Say whether the service is installed, runs and answers", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := f.service("")
+			s, err := of.service("")
 			if err != nil {
 				return err
 			}
-			return f.serviceStatus(c, s)
+			return of.status(c, s)
 		},
 	})
 	return c
 }
 
+// served is what the verbs are about: one's own service, or the machine's.
+type served struct {
+	*flags
+	system bool
+}
+
+// What is said beside the outcome for the machine's service.
+const (
+	besideOwn = `Whoever runs a daemon of their own keeps it, and the one that starts first has the
+readers and keys. To leave them to this one:
+  authbridge service uninstall                       (each of them)
+  sudo systemctl --global disable authbridge.service (all, where a package enabled it)
+Members of the group authbridge may use it: sudo gpasswd --add USER authbridge`
+	leftOver = `Left are /etc/authbridge, /var/lib/authbridge, and the user and groups authbridge and
+authbridge-keys.`
+)
+
+func (f *served) remark(w io.Writer, text string) {
+	if f.system && runtime.GOOS == "linux" && !f.json && text != "" {
+		newScreen(w).line("%s", text)
+	}
+}
+
 // service is that of this program, with the state folder that was named.
-func (f *flags) service(config string) (*platform.Service, error) {
+func (f *served) service(config string) (*platform.Service, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	// Where the package manager puts the next version is where it starts from.
-	args := []string{"run"}
+	args, made := []string{"run"}, platform.NewService
+	if f.system {
+		args, made = append(args, "--system"), platform.NewSystemService
+		if f.stateDir != "" && runtime.GOOS != "windows" {
+			return nil, &exit{exitUsage, errors.New("the system service keeps its state where its unit says: leave --state-dir out")}
+		}
+	}
 	for _, given := range []struct{ flag, path string }{{"--config", config}, {"--state-dir", f.stateDir}} {
 		if given.path == "" {
 			continue
@@ -111,11 +150,11 @@ func (f *flags) service(config string) (*platform.Service, error) {
 		args = append(args, given.flag, path)
 	}
 	if config != "" {
-		if _, err := settle(overrides{config: config, stateDir: f.stateDir}, getenv); err != nil {
+		if _, err := settle(overrides{config: config, stateDir: f.stateDir, system: f.system}, getenv); err != nil {
 			return nil, &exit{exitUsage, err}
 		}
 	}
-	s, err := platform.NewService(program, args...)
+	s, err := made(program, args...)
 	return s, serviceError(err)
 }
 
@@ -131,9 +170,9 @@ type serviceReport struct {
 	Version   string `json:"version,omitempty"`
 }
 
-// serviceStatus asks the manager, and then the daemon itself: a manager takes
+// status asks the manager, and then the daemon itself: a manager takes
 // one that waits for its next try for one that runs.
-func (f *flags) serviceStatus(c *cobra.Command, s *platform.Service) error {
+func (f *served) status(c *cobra.Command, s *platform.Service) error {
 	now, err := s.State(c.Context())
 	if err != nil {
 		return serviceError(err)
@@ -141,7 +180,11 @@ func (f *flags) serviceStatus(c *cobra.Command, s *platform.Service) error {
 	r := serviceReport{
 		Installed: now.Installed, Enabled: now.Enabled, Running: now.Running, Detail: now.Detail, Unit: now.Unit, Restarts: now.Restarts,
 	}
-	snap, err := f.client().Status(c.Context())
+	daemon := f.client()
+	if f.system && f.stateDir == "" {
+		daemon = &client.Client{URL: "unix:" + client.SystemSocket()}
+	}
+	snap, err := daemon.Status(c.Context())
 	switch {
 	case err == nil:
 		r.Answers, r.Version = true, snap.Version
@@ -153,7 +196,7 @@ func (f *flags) serviceStatus(c *cobra.Command, s *platform.Service) error {
 			return err
 		}
 	} else {
-		newScreen(c.OutOrStdout()).showService(r)
+		newScreen(c.OutOrStdout()).showService(r, f.system && runtime.GOOS != "windows")
 	}
 	if !r.Running || !r.Answers {
 		return &exit{code: exitNotReady}
@@ -162,7 +205,11 @@ func (f *flags) serviceStatus(c *cobra.Command, s *platform.Service) error {
 }
 
 // showService shows it with what to do where something is amiss.
-func (s *screen) showService(r serviceReport) {
+func (s *screen) showService(r serviceReport, system bool) {
+	again := "authbridge service start"
+	if system {
+		again = "sudo " + again + " --system"
+	}
 	say := func(ok bool, colour, text string, code failure.Code) {
 		mark := "✓"
 		if !ok {
@@ -183,7 +230,7 @@ func (s *screen) showService(r serviceReport) {
 	case !r.Running && r.Detail != "":
 		say(false, red, "the service does not run: "+r.Detail, failure.ServiceFailed)
 	case !r.Running:
-		say(false, yellow, "the service is stopped; authbridge service start starts it", "")
+		say(false, yellow, "the service is stopped; "+again+" starts it", "")
 	case !r.Answers:
 		say(false, red, "the service runs and does not answer", failure.ServiceSilent)
 	default:
@@ -209,7 +256,7 @@ func serviceError(err error) error {
 	for known, c := range map[error]failure.Code{
 		platform.ErrNoServices: failure.ServiceNoManager, platform.ErrNoSession: failure.ServiceNoSession,
 		platform.ErrNotInstalled: failure.ServiceNone, platform.ErrNotPermitted: failure.ServiceRights,
-		platform.ErrFromPackage: failure.ServicePackaged,
+		platform.ErrFromPackage: failure.ServicePackaged, platform.ErrProgramPlace: failure.ServiceProgram, platform.ErrNoServiceUser: failure.ServiceNoUser,
 	} {
 		if errors.Is(err, known) {
 			code = c
