@@ -37,15 +37,6 @@ func apt(args ...string) (out string, ok bool) {
 	return string(text), err == nil
 }
 
-// logsIn begins a session of the person at the machine's own screen.
-func (p *person) logsIn() {
-	p.t.Helper()
-	asRoot(p.t, "systemd-run", "--quiet", "--unit=seat", "-p", "PAMName=login", "-p", "User="+p.user.Username,
-		"-p", "TTYPath=/dev/tty1", "-p", "StandardInput=tty", "-E", "XDG_SEAT=seat0", "-E", "XDG_VTNR=1", "-E", "XDG_SESSION_TYPE=tty",
-		"sleep", "infinity")
-	p.t.Cleanup(func() { asRoot(p.t, "systemctl", "stop", "seat.service") })
-}
-
 // sees waits until the daemon's state is as wanted.
 func (p *person) sees(what string, wanted func(contract.Snapshot) bool) {
 	p.t.Helper()
@@ -94,7 +85,7 @@ func TestThePackageFromInstallToPurge(t *testing.T) {
 	if out, err := exec.Command("dpkg", "-V", "authbridge").CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("dpkg -V: %v\n%s", err, out)
 	}
-	p.logsIn()
+	atSeat(t, p.user.Username, 1)
 
 	t.Run("it runs with the session, and sees the card that the person may use", func(t *testing.T) {
 		p := p.in(t)

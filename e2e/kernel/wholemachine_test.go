@@ -22,17 +22,14 @@ import (
 // systemUnit is the system unit of the packages.
 const systemUnit = "/usr/lib/systemd/system/authbridge.service"
 
-// labs is the user that a daemon runs as which is a system service.
-func labs(t *testing.T, name, program, state string) *person {
+// as is a user of the guest's without a session.
+func as(t *testing.T, name string) *person {
 	t.Helper()
 	u, err := user.Lookup(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &person{
-		t: t, user: u, cred: syscall.Credential{Uid: number(t, u.Uid), Gid: number(t, u.Gid)},
-		program: program, state: state,
-	}
+	return &person{t: t, user: u, cred: syscall.Credential{Uid: number(t, u.Uid), Gid: number(t, u.Gid)}}
 }
 
 // unitSays is a property of the system unit.
@@ -78,9 +75,9 @@ func TestTheServiceOfTheWholeMachine(t *testing.T) {
 		t.Errorf("before an administrator enables it, it is %s, %v", out, err)
 	}
 	asRoot(t, "systemctl", "enable", "--now", "authbridge.service")
-	l := labs(t, "authbridge", "authbridge", "/var/lib/authbridge")
+	root := as(t, "root")
 	t.Run("it sees the card, by the rule", func(t *testing.T) {
-		l.in(t).sees("a card", hasCard)
+		root.in(t).sees("a card", hasCard)
 	})
 	t.Run("the rule lets it use smartcards and do nothing else", func(t *testing.T) {
 		want := []string{"org.debian.pcsc-lite.access_card", "org.debian.pcsc-lite.access_pcsc"}
@@ -91,17 +88,18 @@ func TestTheServiceOfTheWholeMachine(t *testing.T) {
 	t.Run("it sees a key, by its group", func(t *testing.T) {
 		k := guestKey(t, "guest-lab")
 		gadget(t, k, own(k))
-		l.in(t).sees("a key", func(s contract.Snapshot) bool {
+		root.in(t).sees("a key", func(s contract.Snapshot) bool {
 			return slices.ContainsFunc(s.Authenticators, func(a contract.Authenticator) bool {
 				return a.Condition == contract.Ready && strings.HasSuffix(a.Product, k.Product())
 			})
 		})
 	})
 	t.Run("a login at its mock goes through", func(t *testing.T) {
-		if out, code := l.in(t).asks("login", "--target", "mock", "--kind", "security-key"); code != 0 {
+		if out, code := root.in(t).asks("login", "--target", "mock", "--kind", "security-key"); code != 0 {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
 	})
+	t.Run("each has the rights of who they are", rightsByWhoTheyAre)
 	t.Run("hardened to 2.0 or better", hardened)
 	t.Run("killed, it is back", func(t *testing.T) {
 		pid := unitNumber(t, "MainPID")
@@ -109,15 +107,15 @@ func TestTheServiceOfTheWholeMachine(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		l.in(t).sees("a card, after it was killed", hasCard)
+		root.in(t).sees("a card, after it was killed", hasCard)
 		t.Logf("it listens again %s after kill -9", time.Duration(unitNumber(t, "ActiveEnterTimestampMonotonic"))*time.Microsecond-killed)
 		if again := unitNumber(t, "MainPID"); again == pid || unitNumber(t, "NRestarts") != 1 {
 			t.Errorf("process %d was %d", again, pid)
 		}
 	})
 	t.Run("upgraded, and installed once more, it runs on with its state", func(t *testing.T) {
-		l := l.in(t)
-		if out, code := l.asks("token", "create", "kept", "--rights", "read"); code != 0 {
+		root := root.in(t)
+		if out, code := root.asks("token", "create", "kept", "--rights", "read"); code != 0 {
 			t.Fatal(out)
 		}
 		for _, how := range [][]string{{"install", deb}, {"install", "--reinstall", deb}} {
@@ -128,7 +126,7 @@ func TestTheServiceOfTheWholeMachine(t *testing.T) {
 			if again := unitNumber(t, "MainPID"); again == pid || again == 0 {
 				t.Errorf("apt %s: process %d was %d", how, again, pid)
 			}
-			l.keeps("kept")
+			root.keeps("kept")
 		}
 	})
 	t.Run("nothing is refused but what is listed", func(t *testing.T) { wantsOnlyListedDenials(t, since) })
@@ -152,14 +150,14 @@ func reboot(t *testing.T) {
 }
 
 func afterTheReboot(t *testing.T) {
-	l := labs(t, "authbridge", "authbridge", "/var/lib/authbridge")
+	root := as(t, "root")
 	t.Run("it is there again, with card and state", func(t *testing.T) {
-		l.in(t).sees("a card, after a reboot", hasCard)
-		l.in(t).keeps("kept")
+		root.in(t).sees("a card, after a reboot", hasCard)
+		root.in(t).keeps("kept")
 	})
 	t.Run("who logs in gets no daemon beside it", func(t *testing.T) {
 		p := tester(t)
-		p.logsIn()
+		atSeat(t, p.user.Username, 1)
 		asRoot(t, "systemctl", "start", "user@"+p.user.Uid+".service") // or joins that it starts
 		p.run("systemctl", "--user", "is-system-running", "--wait")
 		out := p.does("systemctl", "--user", "show", "-p", "ActiveState,ConditionResult,ConditionTimestampMonotonic", "authbridge")
@@ -173,16 +171,10 @@ func afterTheReboot(t *testing.T) {
 // keeps wants a token to be there.
 func (p *person) keeps(token string) {
 	p.t.Helper()
-	late := time.Now().Add(patience)
-	for {
+	until(p.t, "the token "+token, func() bool {
 		out, code := p.asks("token")
-		if code == 0 && strings.Contains(out, token) {
-			return
-		}
-		if time.Now().After(late) {
-			p.t.Fatalf("exit code %d, and no token %s:\n%s", code, token, out)
-		}
-	}
+		return code == 0 && strings.Contains(out, token)
+	})
 }
 
 // refusedWithoutTheRule runs the daemon of the deb as a system service, before the
@@ -199,12 +191,13 @@ func refusedWithoutTheRule(t *testing.T, deb string) {
 		asRoot(t, "systemctl", "stop", "unruled.service")
 		_ = os.RemoveAll("/var/lib/unruled")
 	}()
-	l := labs(t, "daemon", program, "/var/lib/unruled")
-	l.sees("that pcscd refuses it", func(s contract.Snapshot) bool {
+	p := as(t, "daemon")
+	p.program, p.state = program, "/var/lib/unruled"
+	p.sees("that pcscd refuses it", func(s contract.Snapshot) bool {
 		return slices.ContainsFunc(s.Checks, func(c contract.Check) bool { return c.Code == "PCSC_DENIED" && c.State == contract.Fail })
 	})
 	for _, command := range []string{"status", "doctor"} {
-		if out, _ := l.asks(command); !strings.Contains(out, "PCSC_DENIED") || !strings.Contains(out, "polkit rule") {
+		if out, _ := p.asks(command); !strings.Contains(out, "PCSC_DENIED") || !strings.Contains(out, "polkit rule") {
 			t.Errorf("%s does not say what refuses it and what helps:\n%s", command, out)
 		}
 	}
