@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -97,14 +98,14 @@ func TestAUserWithManyConnectionsGetsNoMore(t *testing.T) {
 	first := <-accepted
 	open()
 	<-accepted
-	if _, err := open().Read(make([]byte, 1)); err != io.EOF {
+	if _, err := open().Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("a third is not hung up on: %v", err)
 	}
 	_ = first.Close()
 	_ = first.Close() // once is enough
 	open()
 	<-accepted
-	if _, err := open().Read(make([]byte, 1)); err != io.EOF {
+	if _, err := open().Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("a fourth is not hung up on: %v", err)
 	}
 }

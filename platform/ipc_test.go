@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -158,6 +160,9 @@ func TestTheSecondProcessLearnsWhoHoldsTheLockAndAKilledHolderLosesIt(t *testing
 		var held *Held
 		if !errors.As(err, &held) || held.PID != child.Process.Pid {
 			t.Errorf("%s: got %v, want held by process %d", what, err, child.Process.Pid)
+		}
+		if me, err := user.Current(); runtime.GOOS == "linux" && what == name && (err != nil || held.User != me.Username) {
+			t.Errorf("%s: got %v, %v, want whose it is", what, held, err)
 		}
 		_ = child.Process.Kill()
 		_ = child.Wait()

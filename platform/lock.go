@@ -8,14 +8,19 @@ import (
 // Held says who has a lock.
 type Held struct {
 	What string
-	PID  int // 0 when unknown
+	PID  int    // 0 when unknown
+	User string // whose process that is, by name; empty when unknown
 }
 
 func (h *Held) Error() string {
 	if h.PID == 0 {
 		return h.What + " is held by another process"
 	}
-	return fmt.Sprintf("%s is held by process %d", h.What, h.PID)
+	held := fmt.Sprintf("%s is held by process %d", h.What, h.PID)
+	if h.User != "" {
+		held += " of " + h.User
+	}
+	return held
 }
 
 // LockFolder takes the one lock of a state folder; *Held if another living

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os/user"
 	"sync"
 	"time"
 
@@ -27,11 +28,19 @@ func lockPhysical(name string) (io.Closer, error) {
 	held := &Held{What: physicalWhat}
 	if conn, err := net.DialTimeout("unix", address.Name, time.Second); err == nil {
 		if peer, err := peerOf(conn); err == nil {
-			held.PID = peer.PID
+			held.PID, held.User = peer.PID, nameOf(peer.UID)
 		}
 		_ = conn.Close()
 	}
 	return nil, held
+}
+
+// nameOf is how people know a user.
+func nameOf(uid string) string {
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return "user " + uid
 }
 
 // answerHolder hangs up on whoever asks: the credentials that the kernel keeps

@@ -120,7 +120,9 @@ func TestOnlyWhoHasTheActiveScreenIsPresent(t *testing.T) {
 		t.Error("present though nobody says so")
 	}
 	cancel()
-	<-over
+	if err := <-over; err == nil {
+		t.Error("it ends without a reason")
+	}
 }
 
 // TestWhoLeavesTheGroupIsNoMemberAtOnce, with the system's own tools, whatever

@@ -55,7 +55,11 @@ func (g *gate) HandleFunc(pattern string, handler func(http.ResponseWriter, *htt
 		if caller := callerOf(r.Context()); caller.may(row) {
 			g.pass(w, r, row, handler)
 		} else {
-			e := refuse(failure.Forbidden, "", fmt.Sprintf("%s needs the right %s; %s has %s", pattern, row.right, caller.Name, rightsText(caller.Rights)))
+			needs := row.right
+			if row.forUsers != "" && caller.isUser() {
+				needs = row.forUsers
+			}
+			e := refuse(failure.Forbidden, "", fmt.Sprintf("%s needs the right %s; %s has %s", pattern, needs, caller.Name, rightsText(caller.Rights)))
 			g.server.refused(r, row.path, e)
 			problemOf(r.Context(), e).write(w)
 		}

@@ -39,7 +39,7 @@ func apiEntries() []Entry {
 		},
 		{
 			Code: Forbidden, Title: "The caller may not do this", Status: 403,
-			Remedy: "Use a token that has the right named in the detail.",
+			Remedy: "Use a token that has the right named in the detail; at the system service most rights come with the group `authbridge`, which `sudo gpasswd --add USER authbridge` joins you to.",
 		},
 		{
 			Code: OriginRefused, Title: "Web pages may not call the daemon", Status: 403,

@@ -49,7 +49,7 @@ func leaseEntries() []Entry {
 		},
 		{
 			Code: PhysicalRight, Title: "A physical authenticator needs the right physical", Status: 403,
-			Remedy: "Ask for a virtual authenticator, or use a token that was made with `--rights lease,physical`.",
+			Remedy: "Ask for a virtual authenticator, or use a token that was made with `--rights lease,physical`; at the system service that takes being at the screen of the machine, unless its configuration says `physical = \"group\"`.",
 		},
 	}
 }

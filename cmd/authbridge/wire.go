@@ -255,15 +255,12 @@ func listen(s settings) ([]net.Listener, error) {
 		return nil, &failure.Error{Code: failure.PortTaken, Detail: whoListens(s.Listen), Err: err}
 	}
 	all := []net.Listener{tcp}
-	own, usual := platform.SocketIn(s.StateDir), ""
-	open := map[string]func(string) (net.Listener, error){own: platform.Listen}
+	open := map[string]func(string) (net.Listener, error){platform.SocketIn(s.StateDir): platform.Listen}
 	switch {
 	case s.System:
-		usual = platform.SocketIn(forAll(getenv))
-		open[usual] = platform.ListenForAll
+		open[platform.SocketIn(forAll(getenv))] = platform.ListenForAll
 	case s.usual():
-		usual = platform.SocketIn(platform.UserPaths().Runtime)
-		open[usual] = platform.Listen
+		open[platform.SocketIn(platform.UserPaths().Runtime)] = platform.Listen
 	}
 	for address, listen := range open {
 		l, err := listen(address)

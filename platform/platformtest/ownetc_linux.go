@@ -26,7 +26,7 @@ func OwnEtc(t *testing.T) bool {
 	if out, err := exec.Command("cp", "-a", "/etc", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	child := exec.Command("sh", "-c", `mount --bind "$1" /etc && exec "$2" -test.run "^$3\$"`, "sh", dir, os.Args[0], t.Name())
+	child := exec.Command("sh", "-c", `mount --bind "$1" /etc && exec "$2" -test.run "^$3\$"`, "sh", dir, os.Args[0], t.Name()) //nolint:gosec // it runs itself
 	child.Env = append(os.Environ(), mark+"=1")
 	child.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if out, err := child.CombinedOutput(); err != nil {
