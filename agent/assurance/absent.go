@@ -120,7 +120,7 @@ func mayBring(source string, q contract.Question) bool {
 		return slices.Contains(kinds(q), contract.Smartcard)
 	case "fido":
 		return slices.Contains(kinds(q), contract.SecurityKey)
-	case "targets":
+	case "targets", "workstation":
 		return false
 	}
 	return true

@@ -26,6 +26,13 @@ func TestVerdicts(t *testing.T) {
 		}
 		return snapshot(f)
 	}
+	nhsCard := with(machine("windows"), []string{"c"}, nil, contract.Physical)
+	service := func(s health.PortService) func(*health.Facts) {
+		return func(f *health.Facts) {
+			f.Workstation = goodWorkstation()
+			f.Workstation.Service.Is = s
+		}
+	}
 	physicalKey := with(machine("linux"), nil, []string{"k"}, contract.Physical)
 	appOf := func(user string) func(*health.Facts) {
 		return func(f *health.Facts) {
@@ -152,11 +159,33 @@ func TestVerdicts(t *testing.T) {
 			contract.VerdictNotReady, "c", failure.OSSupport, "",
 		},
 		{
-			"a smartcard on Windows", snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical)), ask("int", ""),
-			contract.VerdictUnproven, "c", failure.NHSCM, "",
+			"a smartcard on Windows before anybody has looked at its software", change(nhsCard, func(f *health.Facts) { f.Workstation = nil }), ask("int", ""),
+			contract.VerdictUnproven, "c", failure.NHSPortService,
+			"Not proven for AAL3 at int with card c (physical smartcard): nobody has looked at the software of this machine yet.",
 		},
 		{
-			"a smartcard on Windows, all found out", settled(snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical))), ask("int", ""),
+			"a smartcard without NHS Port Service", change(nhsCard, service(health.PortService{})), ask("int", ""),
+			contract.VerdictNotReady, "c", failure.NHSPortService,
+			"Not ready for AAL3 at int with card c (physical smartcard): NHS Port Service answers on none of its ports.",
+		},
+		{
+			"a smartcard without Credential Management", change(nhsCard, service(health.PortService{Port: "43487", HTTP: true, Manager: health.Manager{Fault: "PR30007"}})), ask("int", ""),
+			contract.VerdictNotReady, "c", failure.NHSCM,
+			"Not ready for AAL3 at int with card c (physical smartcard): NHS Port Service says that no NHS Credential Management runs in this Windows session: PR30007.",
+		},
+		{
+			"a smartcard at the mock misses no NHS software", change(nhsCard, func(f *health.Facts) { f.OS, f.Workstation = "linux", nil }), ask("mock", contract.Smartcard),
+			contract.VerdictReady, "c", "", "",
+		},
+		{
+			"a security key misses no NHS software", looked(change(with(machine("windows"), nil, []string{"k"}, contract.Physical), func(f *health.Facts) {
+				service(health.PortService{})(f)
+				f.Proofs = []contract.Proof{shown("k", "int", amy, contract.Proven)}
+			})), ask("int", ""),
+			contract.VerdictReady, "k", "", "",
+		},
+		{
+			"a smartcard on Windows", settled(snapshot(with(machine("windows"), []string{"c"}, nil, contract.Physical))), ask("int", ""),
 			contract.VerdictReady, "c", "", "Ready for AAL3 at int with card c (physical smartcard).",
 		},
 		{

@@ -41,12 +41,30 @@ func snapshot(f health.Facts) *contract.Snapshot {
 }
 
 func machine(goos string) health.Facts {
-	return health.Facts{OS: goos, Sources: []contract.Source{
+	f := health.Facts{OS: goos, Sources: []contract.Source{
 		{Name: "pcsc", State: "up", ObservedAt: noon},
 		{Name: "fido", State: "up", ObservedAt: noon},
 		{Name: "virtual-pcsc", State: "up", ObservedAt: noon},
 		{Name: "virtual-fido", State: "up", ObservedAt: noon},
 	}, Targets: []health.Target{goodTarget("int"), goodTarget("prod")}}
+	if goos == "windows" {
+		f.Workstation = goodWorkstation()
+	}
+	return f
+}
+
+// goodWorkstation has all that a sign-in by smartcard needs.
+func goodWorkstation() *health.Workstation {
+	return &health.Workstation{
+		At: noon,
+		Service: health.Seen[health.PortService]{Is: health.PortService{
+			Port: "43487", HTTP: true, HTTPS: true, Manager: health.Manager{Port: 51234, Accepts: true},
+		}},
+		Programs:  health.Seen[[]health.Program]{Is: []health.Program{{Is: health.CredentialManagement, Version: "4.1.0.0"}}},
+		PIVDriver: health.Seen[bool]{Is: true}, Oberthur: health.Seen[bool]{Is: true},
+		Power: health.Seen[health.Power]{Is: health.Power{Mains: true}},
+		Chip:  health.Seen[health.Chip]{Is: health.Chip{Version: 2}},
+	}
 }
 
 // goodTarget is one that answers as it must.

@@ -15,6 +15,9 @@ type Facts struct {
 	// Targets are those that checks are made for, each with a name of its own.
 	// The mock is none of them: nothing of it has to be reached or set up.
 	Targets []Target
+	// Workstation is the newest look at the software of this machine; nil while
+	// there was none.
+	Workstation *Workstation
 	// Apps are authenticator applications whose secret the daemon can read.
 	Apps []App
 	// Users are those that the configuration knows, Proofs what login runs have

@@ -56,7 +56,7 @@ func reader(id string, condition contract.Condition) contract.Reader {
 // world is a machine with one good card and one good key.
 func world() health.Facts {
 	return health.Facts{
-		OS: "windows",
+		OS: "windows", Workstation: goodWorkstation(),
 		Sources: []contract.Source{
 			{Name: "pcsc", State: "up", ObservedAt: noon},
 			{Name: "fido", State: "up", ObservedAt: noon},
@@ -76,7 +76,57 @@ func goodTarget(name string) health.Target {
 	}}
 }
 
+// goodWorkstation has all that a sign-in by smartcard needs: Credential
+// Management 4 with Smartcard Connect.
+func goodWorkstation() *health.Workstation {
+	return &health.Workstation{
+		At:      noon,
+		Windows: health.Seen[string]{Is: "10.0.22631"},
+		Service: health.Seen[health.PortService]{Is: health.PortService{
+			Port: "43487", HTTP: true, HTTPS: true, Manager: health.Manager{Port: 51234, Accepts: true},
+		}},
+		Programs:  health.Seen[[]health.Program]{Is: []health.Program{{Is: health.CredentialManagement, Name: "NHS Credential Management", Version: "4.1.0.0"}}},
+		PIVDriver: health.Seen[bool]{Is: true},
+		Oberthur:  health.Seen[bool]{Is: true},
+		Power:     health.Seen[health.Power]{Is: health.Power{Mains: true, Percent: 80}},
+		Chip:      health.Seen[health.Chip]{Is: health.Chip{Version: 2}},
+		Port:      health.Port{Own: "17823"},
+	}
+}
+
 func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+// anyWorkstation is one that a look might have found, sane or not.
+func anyWorkstation(r *rand.Rand) *health.Workstation {
+	if r.IntN(5) == 0 {
+		return nil
+	}
+	why := func() string { return one(r, "", "", "", "access is denied") }
+	flag := func() bool { return r.IntN(2) == 0 }
+	w := &health.Workstation{
+		At:        noon,
+		Windows:   health.Seen[string]{Is: one(r, "", "6.1.7601", "10.0.22631", "ten"), Unknown: why()},
+		Programs:  health.Seen[[]health.Program]{Unknown: why()},
+		Gateway:   health.Seen[string]{Is: one(r, "", "gas.nis1.national.ncrs.nhs.uk", "gas.national.ncrs.nhs.uk", "gas.new.national.ncrs.nhs.uk"), Unknown: why()},
+		PIVDriver: health.Seen[bool]{Is: flag(), Unknown: why()}, Oberthur: health.Seen[bool]{Is: flag(), Unknown: why()},
+		Power:    health.Seen[health.Power]{Is: health.Power{Mains: flag(), Saver: flag(), Percent: r.IntN(102) - 1}, Unknown: why()},
+		Chip:     health.Seen[health.Chip]{Is: health.Chip{Version: r.IntN(4), Emulated: flag()}, Unknown: why()},
+		Policies: health.Seen[[]health.Policy]{Unknown: why()},
+		Port:     health.Port{Own: one(r, "", "17823"), NHS: flag(), Neighbour: health.Seen[bool]{Is: flag(), Unknown: why()}},
+		Service: health.Seen[health.PortService]{Unknown: why(), Is: health.PortService{
+			Port: one(r, "", "43487"), HTTP: flag(), HTTPS: flag(),
+			Manager: health.Manager{Port: one(r, 0, 51234), Accepts: flag(), Fault: one(r, "", "PR30007"), Unknown: why()},
+		}},
+	}
+	for range r.IntN(4) {
+		w.Programs.Is = append(w.Programs.Is, health.Program{
+			Is:      one(r, health.IdentityAgent, health.CredentialManagement, health.SmartcardConnect, health.OberthurMiddleware, "other"),
+			Version: one(r, "", "2.4.10.0", "1.4.2.0", "3", "new", "v4.1", "1.."),
+		})
+		w.Policies.Is = append(w.Policies.Is, health.Policy{Browser: "Edge", Name: "Rule", Effect: one(r, health.BlocksCookies, health.BlocksAll, health.BlocksSome, health.Lets, "")})
+	}
+	return w
+}
 
 // anything makes facts that a source might report, sane or not.
 func anything(seed uint64) health.Facts {
@@ -108,7 +158,7 @@ func anything(seed uint64) health.Facts {
 		}
 		return a
 	}
-	f := health.Facts{OS: one(r, "linux", "windows", "darwin", "", "plan9")}
+	f := health.Facts{OS: one(r, "linux", "windows", "darwin", "", "plan9"), Workstation: anyWorkstation(r)}
 	for _, name := range []string{"pcsc", "fido", "virtual-pcsc", "virtual-fido"} {
 		if r.IntN(5) > 0 {
 			f.Sources = append(f.Sources, contract.Source{

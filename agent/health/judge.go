@@ -114,17 +114,23 @@ func waitFor(r row, made map[rowKey]contract.Check) (finding, bool) {
 			dep = made[rowKey{code, forAll}]
 		}
 		if dep.State != contract.Pass && dep.State != contract.Warn {
-			is := "fails"
-			if dep.State != contract.Fail {
-				is = "is not known"
-			}
-			if dep.Code != string(code) { // its title says what is the matter
-				return waits(fmt.Sprintf("waits for %s (“%s”)", dep.Code, dep.Title)), true
-			}
-			return waits(fmt.Sprintf("waits for %s (“%s”), which %s", dep.Code, dep.Title, is)), true
+			return waitsFor(code, dep), true
 		}
 	}
 	return finding{}, false
+}
+
+// waitsFor names a check that is not as it must be, by the code that is shown for
+// it.
+func waitsFor(code failure.Code, dep contract.Check) finding {
+	if dep.Code != string(code) { // its title says what is the matter
+		return waits(fmt.Sprintf("waits for %s (“%s”)", dep.Code, dep.Title))
+	}
+	is := "fails"
+	if dep.State != contract.Fail {
+		is = "is not known"
+	}
+	return waits(fmt.Sprintf("waits for %s (“%s”), which %s", dep.Code, dep.Title, is))
 }
 
 // Check makes a check in the words of the registry.

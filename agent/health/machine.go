@@ -26,20 +26,14 @@ func machineRules() []Rule {
 		{Code: failure.KeyPresent, Scope: OfMachine, judge: keyPresent},
 		{Code: failure.WHPlatform, Scope: OfMachine, judge: helloPlatform},
 	}
-	// What the registry has and this version does not check: nothing is
-	// silently absent.
-	for _, code := range []failure.Code{failure.WHTPM, failure.WHBattery, failure.WHEnrolled} {
-		rules = append(rules, Rule{Code: code, Scope: OfMachine, DependsOn: []failure.Code{failure.WHPlatform}, judge: notChecked})
-	}
-	rules = append(rules, Rule{
-		Code: failure.WHRegistered, Scope: OfMachine, PerTarget: true, DependsOn: []failure.Code{failure.WHPlatform}, judge: helloRegistered,
-	})
-	for _, code := range []failure.Code{
-		failure.MWPIV, failure.MWOberthur, failure.NHSPortService, failure.NHSCM, failure.NHSClientConflict, failure.NHSEnvReg,
-		failure.PortClash, failure.BrowserLNA,
-	} {
-		rules = append(rules, Rule{Code: code, Scope: OfMachine, judge: notChecked})
-	}
+	rules = append(
+		rules,
+		Rule{Code: failure.WHTPM, Scope: OfMachine, judge: ofHello(helloChip)},
+		Rule{Code: failure.WHBattery, Scope: OfMachine, judge: ofHello(helloBattery)},
+		Rule{Code: failure.WHEnrolled, Scope: OfMachine, DependsOn: []failure.Code{failure.WHPlatform}, judge: notChecked},
+		Rule{Code: failure.WHRegistered, Scope: OfMachine, PerTarget: true, DependsOn: []failure.Code{failure.WHPlatform}, judge: helloRegistered},
+	)
+	rules = append(rules, workstationRules()...)
 	return append(rules, targetRules()...)
 }
 
@@ -217,13 +211,6 @@ func cardSingle(s subject) finding {
 // applet and issuer, never by its ATR alone.
 func IsNHS(c *Card) bool {
 	return Retired(c.ATR) || c.Environment == EnvironmentTest || c.Environment == EnvironmentLive
-}
-
-func osSupport(s subject) finding {
-	if s.facts.OS == "windows" {
-		return pass("Windows")
-	}
-	return fail("NHS smartcard software does not exist for " + osName(s.facts.OS) + "; the health of cards is checked all the same")
 }
 
 func helloPlatform(s subject) finding {

@@ -24,6 +24,9 @@ func merge(goos string, observations []Observation) health.Facts {
 		facts.Cards = append(facts.Cards, sorted(o.Cards, func(c health.Card) string { return c.ID })...)
 		facts.Keys = append(facts.Keys, sorted(o.Keys, func(k health.Key) string { return k.ID })...)
 		facts.Targets = append(facts.Targets, o.Targets...)
+		if o.Workstation != nil {
+			facts.Workstation = o.Workstation
+		}
 		facts.Apps = append(facts.Apps, sorted(o.Apps, func(a health.App) string { return a.ID })...)
 		facts.Users = append(facts.Users, o.Users...)
 		facts.Proofs = append(facts.Proofs, o.Proofs...)

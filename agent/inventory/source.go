@@ -51,9 +51,11 @@ type Observation struct {
 	Cards   []health.Card
 	Keys    []health.Key
 	Targets []health.Target
-	Apps    []health.App
-	Users   []health.User
-	Proofs  []contract.Proof
+	// Workstation is nil but of the source that looks at it.
+	Workstation *health.Workstation
+	Apps        []health.App
+	Users       []health.User
+	Proofs      []contract.Proof
 	// Events are in the order in which they happened, without ID. A card
 	// swapped within one moment is two events, though the states are equal.
 	Events []contract.Event

@@ -15,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"authbridge/platform"
+	"authbridge/platform/nhs"
 )
 
 // Config is the configuration file; docs/configuration.md is its reference.
@@ -285,10 +286,6 @@ func validate(c Config) []Finding {
 	return append(bad, c.findings()...)
 }
 
-// nhsPorts belong to NHS software on the same workstation
-// (domain/cis2.md 2.6).
-var nhsPorts = map[string]bool{"43485": true, "43487": true, "44213": true, "45031": true, "46478": true, "48853": true, "55000": true}
-
 // badListen refuses every address that is not loopback (DESIGN rule 6).
 func badListen(address string) (what, remedy string) {
 	host, port, err := net.SplitHostPort(address)
@@ -302,7 +299,7 @@ func badListen(address string) (what, remedy string) {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Sprintf("listen has port %q", port), "use a number up to 65535, or 0 for any free port"
 	}
-	if nhsPorts[port] {
+	if nhs.IsPort(port) {
 		return fmt.Sprintf("port %s belongs to NHS software", port), "use another port; " + defaultListen + " is ours"
 	}
 	return "", ""

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"authbridge/agent/failure"
+	"authbridge/platform/nhs"
 )
 
 // mostPorts is how often a free port is looked for that is free on both
@@ -23,7 +24,7 @@ func listenLocalhost(port string) (listeners []net.Listener, chosen string, err 
 		_ = probe.Close()
 	}
 	for range mostPorts {
-		if listeners, chosen, err = listenOnce(port, both); err == nil && port == "0" && nhsPorts[chosen] {
+		if listeners, chosen, err = listenOnce(port, both); err == nil && port == "0" && nhs.IsPort(chosen) {
 			closeAll(listeners)
 			continue
 		}

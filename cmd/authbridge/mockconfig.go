@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"authbridge/platform/nhs"
 )
 
 // MockConfig is the mock of CIS2: where the daemon runs it, and which
@@ -228,7 +230,7 @@ func portAfter(address string) string {
 		return "0"
 	}
 	n++
-	for nhsPorts[strconv.Itoa(n)] {
+	for nhs.IsPort(strconv.Itoa(n)) {
 		n++
 	}
 	if n > 65535 {

@@ -31,6 +31,7 @@ import (
 	"authbridge/pcsc"
 	"authbridge/pcsc/trace"
 	"authbridge/platform"
+	"authbridge/platform/nhs"
 )
 
 // virtualFolder, of the state folder, has the virtual cards and their authority.
@@ -115,7 +116,8 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		return err
 	}
 	watch := s.watch()
-	sources = append(sources, logins, watch)
+	software := station(listeners[0].Addr().String())
+	sources = append(sources, logins, watch, software)
 	inv, err = inventory.New(ctx, inventory.Config{
 		Sources: sources, Journal: kept, Judge: health.Steady(), Version: version, OS: runtime.GOOS, Log: log,
 	})
@@ -152,7 +154,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	}
 	config := api.Config{
 		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs, RelyingParties: checker(s, mock),
-		Lookout: watch, Users: known, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
+		Lookout: lookouts{watch, software}, Users: known, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {
 		config.Virtual = devices
@@ -347,7 +349,7 @@ func probeDelay(s settings) time.Duration {
 		d, _ := time.ParseDuration(s.ProbeDelay) // validated
 		return d
 	}
-	if platform.NHSCardSoftware() {
+	if nhs.Running() {
 		return nhsDelay
 	}
 	return 0

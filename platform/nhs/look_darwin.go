@@ -1,0 +1,5 @@
+package nhs
+
+const onWindows = false
+
+func look() Facts { return elsewhere() }
