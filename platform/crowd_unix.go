@@ -11,6 +11,10 @@ import (
 // below the descriptors of a service: no user shuts out the others.
 const connectionsOfAUser = 256
 
+// crowd is how many users may have as many: somebody with subordinate ids
+// (subuid(5)) is many users.
+const crowd = 16
+
 // usersListener hangs up on whoever has as many connections as one may have.
 type usersListener struct {
 	*net.UnixListener
@@ -18,6 +22,7 @@ type usersListener struct {
 
 	mu   sync.Mutex
 	open map[string]int // by uid
+	all  int
 }
 
 func limitUsers(l *net.UnixListener, most int) net.Listener {
@@ -43,16 +48,18 @@ func (l *usersListener) Accept() (net.Conn, error) {
 func (l *usersListener) enter(uid string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open[uid] >= l.most {
+	if l.open[uid] >= l.most || l.all >= crowd*l.most {
 		return false
 	}
 	l.open[uid]++
+	l.all++
 	return true
 }
 
 func (l *usersListener) leave(uid string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.all--
 	if l.open[uid]--; l.open[uid] == 0 {
 		delete(l.open, uid)
 	}

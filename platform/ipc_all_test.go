@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -107,5 +108,24 @@ func TestAUserWithManyConnectionsGetsNoMore(t *testing.T) {
 	<-accepted
 	if _, err := open().Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("a fourth is not hung up on: %v", err)
+	}
+}
+
+// TestManyUsersAreACrowdToo: one person may have thousands of user ids.
+func TestManyUsersAreACrowdToo(t *testing.T) {
+	t.Parallel()
+	l := &usersListener{most: 2, open: map[string]int{}}
+	let := 0
+	for n := range 100 {
+		if l.enter(strconv.Itoa(n)) {
+			let++
+		}
+	}
+	if let != crowd*2 {
+		t.Errorf("%d are let in", let)
+	}
+	l.leave("0")
+	if !l.enter("100") || l.enter("101") {
+		t.Error("one who leaves makes room for one")
 	}
 }

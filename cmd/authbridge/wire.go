@@ -278,7 +278,7 @@ func listen(s settings) ([]net.Listener, error) {
 // forAll is the folder of the system service's socket: the one that its manager
 // made for it (systemd.exec(5), RuntimeDirectory), or the usual one.
 func forAll(getenv func(string) string) string {
-	if dir := getenv("RUNTIME_DIRECTORY"); filepath.IsAbs(dir) {
+	if dir, _, _ := strings.Cut(getenv("RUNTIME_DIRECTORY"), ":"); filepath.IsAbs(dir) {
 		return dir
 	}
 	return platform.SystemPaths().Runtime
