@@ -42,7 +42,7 @@ func (p *person) sees(what string, wanted func(contract.Snapshot) bool) {
 	p.t.Helper()
 	late := time.Now().Add(patience)
 	for {
-		out, _ := p.asks("status", "--json")
+		out, _ := p.run("authbridge", "status", "--json")
 		var now contract.Snapshot
 		if json.Unmarshal([]byte(out), &now) == nil && wanted(now) {
 			return

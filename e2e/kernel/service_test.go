@@ -23,8 +23,6 @@ type person struct {
 	user   *user.User
 	cred   syscall.Credential
 	config string
-	// program and state name another daemon than the person's own.
-	program, state string
 }
 
 // somebody is the user tester with the program, and with systemd's manager of
@@ -98,15 +96,6 @@ func (p *person) run(name string, args ...string) (out string, code int) {
 		p.t.Fatal(err)
 	}
 	return string(text), cmd.ProcessState.ExitCode()
-}
-
-// asks runs a command against the daemon.
-func (p *person) asks(args ...string) (out string, code int) {
-	p.t.Helper()
-	if p.state == "" {
-		return p.run("authbridge", args...)
-	}
-	return p.run(p.program, append(args, "--state-dir", p.state)...)
 }
 
 // does is run for what must succeed.

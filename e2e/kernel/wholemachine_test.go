@@ -74,8 +74,14 @@ func TestTheServiceOfTheWholeMachine(t *testing.T) {
 	if out, err := exec.Command("systemctl", "is-enabled", "authbridge.service").Output(); strings.TrimSpace(string(out)) != "disabled" {
 		t.Errorf("before an administrator enables it, it is %s, %v", out, err)
 	}
-	asRoot(t, "systemctl", "enable", "--now", "authbridge.service")
+	if out, code := as(t, "tester").run("authbridge", "service", "install", "--system"); code != 4 || !strings.Contains(out, "SERVICE_RIGHTS") {
+		t.Errorf("whoever is no administrator: exit code %d\n%s", code, out)
+	}
 	root := as(t, "root")
+	root.does("authbridge", "service", "install", "--system")
+	if unit := unitSays(t, "FragmentPath"); unit != systemUnit {
+		t.Errorf("it runs by the unit %s", unit)
+	}
 	t.Run("it sees the card, by the rule", func(t *testing.T) {
 		root.in(t).sees("a card", hasCard)
 	})
@@ -95,7 +101,7 @@ func TestTheServiceOfTheWholeMachine(t *testing.T) {
 		})
 	})
 	t.Run("a login at its mock goes through", func(t *testing.T) {
-		if out, code := root.in(t).asks("login", "--target", "mock", "--kind", "security-key"); code != 0 {
+		if out, code := root.in(t).run("authbridge", "login", "--target", "mock", "--kind", "security-key"); code != 0 {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
 	})
@@ -115,7 +121,7 @@ func TestTheServiceOfTheWholeMachine(t *testing.T) {
 	})
 	t.Run("upgraded, and installed once more, it runs on with its state", func(t *testing.T) {
 		root := root.in(t)
-		if out, code := root.asks("token", "create", "kept", "--rights", "read"); code != 0 {
+		if out, code := root.run("authbridge", "token", "create", "kept", "--rights", "read"); code != 0 {
 			t.Fatal(out)
 		}
 		for _, how := range [][]string{{"install", deb}, {"install", "--reinstall", deb}} {
@@ -172,34 +178,32 @@ func afterTheReboot(t *testing.T) {
 func (p *person) keeps(token string) {
 	p.t.Helper()
 	until(p.t, "the token "+token, func() bool {
-		out, code := p.asks("token")
+		out, code := p.run("authbridge", "token")
 		return code == 0 && strings.Contains(out, token)
 	})
 }
 
-// refusedWithoutTheRule runs the daemon of the deb as a system service, before the
-// deb's rule is there: it says what refuses it and what helps.
+// refusedWithoutTheRule installs the deb's program as a system service, without the
+// deb's rule: it says what refuses it and what helps, and goes again.
 func refusedWithoutTheRule(t *testing.T, deb string) {
 	t.Helper()
 	tree := t.TempDir()
-	asRoot(t, "chmod", "755", tree, filepath.Dir(tree))
 	asRoot(t, "dpkg-deb", "-x", deb, tree)
-	program := filepath.Join(tree, "usr/bin/authbridge")
-	asRoot(t, "systemd-run", "--quiet", "--unit=unruled", "-p", "Type=notify", "-p", "User=daemon", "-p", "StateDirectory=unruled",
-		program, "run", "--state-dir", "/var/lib/unruled", "--virtual", "off")
-	defer func() {
-		asRoot(t, "systemctl", "stop", "unruled.service")
-		_ = os.RemoveAll("/var/lib/unruled")
-	}()
-	p := as(t, "daemon")
-	p.program, p.state = program, "/var/lib/unruled"
-	p.sees("that pcscd refuses it", func(s contract.Snapshot) bool {
-		return slices.ContainsFunc(s.Checks, func(c contract.Check) bool { return c.Code == "PCSC_DENIED" && c.State == contract.Fail })
+	asRoot(t, "install", filepath.Join(tree, "usr/bin/authbridge"), programs)
+	defer func() { _ = os.Remove(filepath.Join(programs, "authbridge")) }()
+	root := as(t, "root")
+	root.does("authbridge", "service", "install", "--system")
+	root.sees("that pcscd refuses it", func(s contract.Snapshot) bool {
+		return slices.ContainsFunc(s.Checks, func(c contract.Check) bool { return c.Code == "PCSC_DENIED" })
 	})
 	for _, command := range []string{"status", "doctor"} {
-		if out, _ := p.asks(command); !strings.Contains(out, "PCSC_DENIED") || !strings.Contains(out, "polkit rule") {
+		if out, _ := root.run("authbridge", command); !strings.Contains(out, "PCSC_DENIED") || !strings.Contains(out, "polkit rule") {
 			t.Errorf("%s does not say what refuses it and what helps:\n%s", command, out)
 		}
+	}
+	root.does("authbridge", "service", "uninstall", "--system")
+	if state := unitSays(t, "LoadState"); state != "not-found" {
+		t.Errorf("uninstalled, its unit is %s", state)
 	}
 }
 
@@ -253,7 +257,7 @@ func purged(t *testing.T, want string) {
 	if out, err := exec.Command("pgrep", "-x", "authbridge").Output(); err == nil {
 		t.Errorf("it runs on: %s", out)
 	}
-	if out, err := exec.Command("systemctl", "show", "-p", "LoadState", "--value", "authbridge.service").Output(); err != nil || strings.TrimSpace(string(out)) != "not-found" {
-		t.Errorf("systemd knows the unit still: %s, %v", out, err)
+	if state := unitSays(t, "LoadState"); state != "not-found" {
+		t.Errorf("purged, its unit is %s", state)
 	}
 }
