@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -170,6 +171,27 @@ func TestOneTokenShutsOutNobody(t *testing.T) {
 		} else {
 			release()
 		}
+	}
+}
+
+// TestOneUserShutsOutNobody, however many tokens they make.
+func TestOneUserShutsOutNobody(t *testing.T) {
+	const most = 8
+	h, hers := newHolds(most), 0
+	for n := range 2 * most {
+		_, release, err := h.hold(t.Context(), Caller{TokenID: strconv.Itoa(n), User: User{ID: "4001"}})
+		defer release()
+		if err == nil {
+			hers++
+		}
+	}
+	if _, _, err := h.hold(t.Context(), Caller{User: User{ID: "4001"}}); hers != 6 || failure.CodeOf(err) != failure.TooManyStreams {
+		t.Errorf("she has %d of %d, and then %v", hers, most, err)
+	}
+	_, release, err := h.hold(t.Context(), Caller{User: User{ID: "4002"}})
+	defer release()
+	if err != nil {
+		t.Errorf("another: %v", err)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestATokenOutlivesARestartAndItsSecretIsNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := first.CreateToken(t.Context(), "", "ci", []contract.Right{contract.RightRead, contract.RightLease}, time.Hour)
+	made, err := first.CreateToken(t.Context(), "1000", "ci", []contract.Right{contract.RightRead, contract.RightLease}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestATokenOutlivesARestartAndItsSecretIsNowhere(t *testing.T) {
 
 	s := open(t, Options{Dir: dir, Now: clock.now})
 	got, ok := s.Token([]byte(made.Secret))
-	if !ok || got.ID != made.ID || got.Name != "ci" || len(got.Rights) != 2 || got.Rights[1] != contract.RightLease ||
+	if !ok || got.ID != made.ID || got.Name != "ci" || got.User != "1000" || len(got.Rights) != 2 || got.Rights[1] != contract.RightLease ||
 		!got.ExpiresAt.Equal(made.ExpiresAt) || !got.LastUsedAt.Equal(clock.t) {
 		t.Errorf("found %v %+v, made %+v", ok, got, made.Token)
 	}

@@ -172,7 +172,8 @@ func newToken(f *flags) *cobra.Command {
 		Use: "create NAME", Short: "Make a token and print its secret, this once", Args: cobra.ExactArgs(1),
 		Long: `Make a token and print its secret. It is shown this once and kept nowhere: the
 daemon stores its SHA-256 only. Rights are read, lease, virtual, physical,
-identity and admin; physical only if you name it.`,
+identity and admin; physical only if you name it. It is yours: of the system
+service it never has a right that you have lost.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			request := contract.TokenRequest{Name: args[0], TTL: ttl}
 			for _, r := range rights {
