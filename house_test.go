@@ -85,7 +85,7 @@ var arrows = []struct {
 	{"agent/mockcis2", []string{"agent/cis2"}},
 	{"agent/web", nil},
 	{"agent/target", []string{"agent/contract", "agent/cis2", "agent/health", "agent/inventory"}},
-	{"agent/workstation", []string{"agent/contract", "agent/health", "agent/inventory", "platform/nhs"}},
+	{"agent/workstation", []string{"agent/contract", "agent/failure", "agent/health", "agent/inventory", "platform/nhs"}},
 	{"agent/client", []string{"agent/contract", "platform"}},
 	{"agent/api", []string{"agent"}},
 	{"platform", nil},
@@ -100,7 +100,7 @@ var arrows = []struct {
 // others together.
 var composition = []string{
 	"cmd/authbridge/wire.go", "cmd/authbridge/wire_mock.go", "cmd/authbridge/wire_mockapi.go", "cmd/authbridge/wire_login.go", "cmd/authbridge/wire_check.go",
-	"cmd/authbridge/wire_target.go", "cmd/authbridge/wire_users.go", "cmd/authbridge/wire_workstation.go",
+	"cmd/authbridge/wire_target.go", "cmd/authbridge/wire_users.go", "cmd/authbridge/wire_workstation.go", "cmd/authbridge/wire_hello.go",
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {

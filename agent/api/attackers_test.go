@@ -62,6 +62,7 @@ func rows() map[string]row {
 		"GET /v1/tokens":                           {contract.RightAdmin, "/v1/tokens", "", 200, ""},
 		"POST /v1/tokens":                          {contract.RightAdmin, "/v1/tokens", `{"name":"sample","rights":["admin"]}`, 201, ""},
 		"DELETE /v1/tokens/{id}":                   {contract.RightAdmin, "/v1/tokens/sample", "", 204, ""},
+		"PUT /v1/workstation/hello":                {contract.RightAdmin, "/v1/workstation/hello", `{"api_version":4,"available":true}`, 204, ""},
 		"GET /v1/virtual":                          {contract.RightVirtual, "/v1/virtual", "", 200, ""},
 		"POST /v1/virtual/cards":                   {contract.RightVirtual, "/v1/virtual/cards", `{"name":"r1"}`, 201, "insert {Name:r1"},
 		"DELETE /v1/virtual/cards/{name}":          {contract.RightVirtual, "/v1/virtual/cards/r1", "", 200, "remove r1"},

@@ -121,6 +121,7 @@ func routes() []route {
 		{method: del, path: "/v1/virtual/keys/{name}", right: contract.RightVirtual, id: "unplug-key", summary: "Unplug a virtual key", mount: on((*Server).unplugKey)},
 		{method: put, path: "/v1/virtual/keys/{name}/faults", right: contract.RightVirtual, id: "set-key-faults", summary: "Script the failures of a virtual key; an empty list ends them; the key is read anew", mount: on((*Server).setKeyFaults)},
 		{method: post, path: "/v1/virtual/keys/{name}/touch", right: contract.RightVirtual, id: "touch-key", summary: "Touch a virtual key", status: http.StatusNoContent, mount: on((*Server).touchKey)},
+		{method: put, path: "/v1/workstation/hello", right: contract.RightAdmin, forUsers: contract.RightLease, id: "tell-hello", summary: "Say what Windows says of Windows Hello in one's own session; it is the caller's word, and holds for an hour", status: http.StatusNoContent, mount: on((*Server).tellHello)},
 	}
 }
 
@@ -135,7 +136,7 @@ func (r route) operation(schemas huma.Registry) huma.Operation {
 		right += ", or the lease's own token"
 	}
 	if r.forUsers != "" {
-		right += ", or over the local socket or pipe " + string(r.forUsers) + ", for tokens of one's own"
+		right += ", or over the local socket or pipe " + string(r.forUsers) + ", for what is one's own"
 	}
 	if r.pageCode {
 		right += ", or a page's one-time code"

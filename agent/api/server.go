@@ -54,6 +54,8 @@ type Config struct {
 	RelyingParties RelyingParties
 	// Lookout hears which targets are asked for; nil: nobody looks at them.
 	Lookout Lookout
+	// Workstation hears what users' sessions say.
+	Workstation Workstation
 	// Virtual is nil where virtual authenticators are off.
 	Virtual Virtual
 	// Mock is nil where it is off.

@@ -47,6 +47,10 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 			say(failure.AuthenticatorUser, contract.Unknown, userNotKnown(q.Kind))
 		}
 		switch {
+		case q.Kind == contract.Platform && virtual:
+			// No failure: it changes nothing that it is here, and a real one may be
+			// there of which nobody has said anything.
+			say(failure.VirtualNotCounted, contract.Unknown, "no Windows Hello is here that is known to be no virtual one")
 		case q.Kind == contract.Platform:
 		case q.Target == Mock:
 			say(failure.TOTPReady, contract.Fail, "no user in the configuration has the secret of an authenticator app")
@@ -54,6 +58,10 @@ func absent(s *contract.Snapshot, q contract.Question, virtual bool) (t tally, c
 			say(failure.TOTPReady, contract.Unknown, "an app on somebody's phone cannot be seen from here")
 		}
 		checks = append(checks, machineChecks(s, q.Kind, q.Target, &t)...)
+		if q.Kind == contract.Platform && t.outcome == contract.VerdictReady {
+			// The machine could, and nobody has said that it is set up.
+			say(failure.WHEnrolled, contract.Unknown, "no Windows Hello that is set up is here")
+		}
 		return t, checks
 	}
 	waits := pending(s, q)
@@ -120,8 +128,10 @@ func mayBring(source string, q contract.Question) bool {
 		return slices.Contains(kinds(q), contract.Smartcard)
 	case "fido":
 		return slices.Contains(kinds(q), contract.SecurityKey)
-	case "targets", "workstation":
+	case "targets":
 		return false
+	case "workstation":
+		return slices.Contains(kinds(q), contract.Platform)
 	}
 	return true
 }

@@ -42,6 +42,21 @@ func TestVerdicts(t *testing.T) {
 	shown := func(id, target, user string, outcome contract.ProofOutcome) contract.Proof {
 		return contract.Proof{Authenticator: id, Kind: contract.SecurityKey, Target: target, User: user, Outcome: outcome, At: noon, Login: "login-1"}
 	}
+	helloAt := func(origin contract.Origin, proven bool) *contract.Snapshot {
+		f := machine("windows")
+		f.Workstation.Sessions = []health.Session{{Who: "user 1", At: noon, API: 4, Available: true}}
+		if proven {
+			p := shown("h", "int", amy, contract.Proven)
+			p.Kind = contract.Platform
+			f.Proofs = []contract.Proof{p}
+		}
+		s := snapshot(f)
+		s.Authenticators = append(s.Authenticators, contract.Authenticator{
+			ID: "h", Name: "Windows Hello h", Kind: contract.Platform, Origin: origin, Condition: contract.Ready, ReadAt: noon, ObservedAt: noon,
+			Users: health.Bindings(f.Users, f.Proofs)["h"],
+		})
+		return s
+	}
 	tests := []struct {
 		name     string
 		snapshot *contract.Snapshot
@@ -317,6 +332,23 @@ func TestVerdicts(t *testing.T) {
 			"a key that knows only U2F", change(with(machine("linux"), nil, []string{"k"}, contract.Virtual), func(f *health.Facts) { f.Keys[0].Info.FIDO2 = false }), ask("mock", ""),
 			contract.VerdictNotReady, "k", failure.KeyFIDO2,
 			"Not ready for AAL3 at mock with key k (virtual security key): the key lists no version of FIDO2, only the older U2F.",
+		},
+		{
+			"Windows Hello that a login proved at int", helloAt(contract.Physical, true),
+			contract.Question{AAL: 3, Target: "int", Kind: contract.Platform, User: amy},
+			contract.VerdictReady, "h", "", "Ready for AAL3 at int with Windows Hello h (physical Windows Hello).",
+		},
+		{
+			"Windows Hello that no login proved", helloAt(contract.Physical, false), ask("int", contract.Platform),
+			contract.VerdictUnproven, "h", failure.WHRegistered, "",
+		},
+		{
+			"Windows Hello of a virtual machine at int", helloAt(contract.Virtual, true), ask("int", contract.Platform),
+			contract.VerdictUnproven, "", failure.VirtualNotCounted, "",
+		},
+		{
+			"Windows Hello of a virtual machine at the mock", helloAt(contract.Virtual, false), ask("mock", contract.Platform),
+			contract.VerdictReady, "h", "", "",
 		},
 		{
 			"Windows Hello on Linux", snapshot(machine("linux")), ask("int", contract.Platform),

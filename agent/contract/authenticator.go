@@ -70,7 +70,7 @@ type Authenticator struct {
 	Kind      Kind      `json:"kind" enum:"smartcard,security-key,platform,totp"`
 	Origin    Origin    `json:"origin" enum:"physical,virtual"`
 	Source    string    `json:"source"`
-	Transport string    `json:"transport" doc:"pcsc, hid, or file for the secret of an authenticator app"`
+	Transport string    `json:"transport" doc:"pcsc, hid, webauthn for Windows Hello, or file for the secret of an authenticator app"`
 	Condition Condition `json:"condition"`
 	Code      string    `json:"code,omitempty" doc:"failure code, where the condition is one"`
 	Detail    string    `json:"detail,omitempty" doc:"what the system or authenticator said, with its number"`

@@ -118,6 +118,9 @@ func anyWorkstation(r *rand.Rand) *health.Workstation {
 			Manager: health.Manager{Port: one(r, 0, 51234), Accepts: flag(), Fault: one(r, "", "PR30007"), Unknown: why()},
 		}},
 	}
+	for range r.IntN(3) {
+		w.Sessions = append(w.Sessions, health.Session{Who: one(r, "user 1", "token ci"), At: noon, API: r.IntN(3), Available: flag(), Remote: flag()})
+	}
 	for range r.IntN(4) {
 		w.Programs.Is = append(w.Programs.Is, health.Program{
 			Is:      one(r, health.IdentityAgent, health.CredentialManagement, health.SmartcardConnect, health.OberthurMiddleware, "other"),

@@ -178,7 +178,7 @@ func TestEachFindingHasItsState(t *testing.T) {
 		{"Linux", func(f *health.Facts) { f.OS = "linux" }, machine, failure.OSSupport, contract.Fail, "Linux"},
 		{"macOS", func(f *health.Facts) { f.OS = "darwin" }, machine, failure.OSSupport, contract.Fail, "macOS"},
 		{"Windows Hello on Linux", func(f *health.Facts) { f.OS = "linux" }, machine, failure.WHPlatform, contract.Fail, "Linux"},
-		{"Windows Hello", func(*health.Facts) {}, machine, failure.WHPlatform, contract.Unknown, health.NotChecked},
+		{"Windows Hello", func(*health.Facts) {}, machine, failure.WHPlatform, contract.Unknown, "run by you"},
 
 		{"key", func(*health.Facts) {}, machine, failure.KeyPresent, contract.Pass, "one"},
 		{"two keys", func(f *health.Facts) { f.Keys = append(f.Keys, goodKey("l")) }, machine, failure.KeyPresent, contract.Warn, "2"},

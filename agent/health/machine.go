@@ -30,7 +30,7 @@ func machineRules() []Rule {
 		rules,
 		Rule{Code: failure.WHTPM, Scope: OfMachine, judge: ofHello(helloChip)},
 		Rule{Code: failure.WHBattery, Scope: OfMachine, judge: ofHello(helloBattery)},
-		Rule{Code: failure.WHEnrolled, Scope: OfMachine, DependsOn: []failure.Code{failure.WHPlatform}, judge: notChecked},
+		Rule{Code: failure.WHEnrolled, Scope: OfMachine, DependsOn: []failure.Code{failure.WHPlatform}, judge: helloEnrolled},
 		Rule{Code: failure.WHRegistered, Scope: OfMachine, PerTarget: true, DependsOn: []failure.Code{failure.WHPlatform}, judge: helloRegistered},
 	)
 	rules = append(rules, workstationRules()...)
@@ -211,13 +211,6 @@ func cardSingle(s subject) finding {
 // applet and issuer, never by its ATR alone.
 func IsNHS(c *Card) bool {
 	return Retired(c.ATR) || c.Environment == EnvironmentTest || c.Environment == EnvironmentLive
-}
-
-func helloPlatform(s subject) finding {
-	if s.facts.OS == "windows" {
-		return unknown(NotChecked)
-	}
-	return fail(osName(s.facts.OS) + " has no Windows Hello")
 }
 
 func osName(goos string) string {

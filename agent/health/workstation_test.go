@@ -42,6 +42,11 @@ func TestTheWorkstationIsJudgedByWhatWasSeenOfIt(t *testing.T) {
 			w.Policies.Is = []health.Policy{{Browser: "Edge", Name: "SomeRule", Effect: effect}}
 		}
 	}
+	said := func(all ...health.Session) station {
+		return func(w *health.Workstation) { w.Sessions = all }
+	}
+	amy := health.Session{Who: "user amy", At: noon.Add(-time.Minute), API: 4, Available: true}
+	without := health.Session{Who: "user ben", At: noon, API: 4}
 	const why = "access is denied"
 	tests := []struct {
 		name   string
@@ -95,6 +100,15 @@ func TestTheWorkstationIsJudgedByWhatWasSeenOfIt(t *testing.T) {
 		{"Oberthur program", has(program(health.OberthurMiddleware, "5.3")), failure.MWOberthur, "", contract.Pass, "5.3"},
 		{"no Oberthur", func(w *health.Workstation) { w.Oberthur.Is = false }, failure.MWOberthur, "", contract.Warn, "only series 8"},
 		{"Oberthur not seen", func(w *health.Workstation) { w.Oberthur = health.Seen[bool]{Unknown: why} }, failure.MWOberthur, "", contract.Unknown, why},
+
+		{"nobody has said", good, failure.WHPlatform, "", contract.Unknown, "run by you"},
+		{"somebody has", said(amy), failure.WHPlatform, "", contract.Pass, "says user amy"},
+		{"an old Windows", said(health.Session{Who: "user amy"}), failure.WHPlatform, "", contract.Fail, "no webauthn.dll, says user amy"},
+		{"set up", said(amy), failure.WHEnrolled, "", contract.Pass, "user amy"},
+		{"set up by one", said(without, amy), failure.WHEnrolled, "", contract.Pass, "user amy"},
+		{"not set up", said(without), failure.WHEnrolled, "", contract.Fail, "not set up, says user ben"},
+		{"over remote desktop", said(health.Session{Who: "user amy", API: 4, Remote: true}), failure.WHEnrolled, "", contract.Warn, "remote desktop"},
+		{"nobody knows", good, failure.WHEnrolled, "", contract.Unknown, "waits for WH_PLATFORM"},
 
 		{"TPM 2.0", good, failure.WHTPM, "", contract.Pass, "2.0"},
 		{"TPM in software", chip(health.Chip{Version: 2, Emulated: true}), failure.WHTPM, "", contract.Pass, "virtual"},

@@ -64,6 +64,7 @@ func compose(id contract.EventID, version string, facts health.Facts, report hea
 	for i := range facts.Apps {
 		s.Authenticators = append(s.Authenticators, facts.Apps[i].Authenticator)
 	}
+	s.Authenticators = append(s.Authenticators, platforms(facts.Workstation)...)
 	bound := health.Bindings(facts.Users, facts.Proofs)
 	for i := range s.Authenticators {
 		s.Authenticators[i].Users = bound[s.Authenticators[i].ID]

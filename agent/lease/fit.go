@@ -80,7 +80,7 @@ func look(s *contract.Snapshot, judge judge, want contract.Requirement) survey {
 // which nothing is known yet, whatever else is here.
 func unseen(s *contract.Snapshot, want contract.Requirement) bool {
 	for i := range s.Sources {
-		if s.Sources[i].State == "starting" {
+		if s.Sources[i].State == "starting" && s.Sources[i].Name != "workstation" { // which brings none that can be lent
 			return true
 		}
 	}

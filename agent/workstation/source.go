@@ -2,6 +2,7 @@ package workstation
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ const mock = "mock"
 type Config struct {
 	// Look looks at this machine; it ends with ctx, and soon without.
 	Look func(ctx context.Context) health.Workstation
+	// Windows is whether this is a machine with Windows.
+	Windows bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -35,10 +38,12 @@ type Config struct {
 // before, during and after Run.
 type Source struct {
 	config Config
-	wake   chan struct{} // holds a token while somebody has asked
+	wake   chan struct{} // holds a token while somebody has asked or told
 
-	mu    sync.Mutex
-	asked time.Time // when somebody last showed interest
+	mu       sync.Mutex       // guards what follows
+	asked    time.Time        // when somebody last showed interest
+	sessions []health.Session // the oldest word first
+	news     bool             // of sessions, which Run has not published
 }
 
 // New makes a source. It looks at nothing before Run.
@@ -61,47 +66,77 @@ func (s *Source) Ask(target string) {
 	s.mu.Lock()
 	s.asked = s.config.Now()
 	s.mu.Unlock()
+	s.nudge()
+}
+
+// nudge has Run see what is new.
+func (s *Source) nudge() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Run looks, and publishes what it sees, until ctx ends.
+// Run looks, and publishes what it sees and hears, until ctx ends.
 func (s *Source) Run(ctx context.Context, publish func(inventory.Observation)) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		w := s.config.Look(ctx)
+		seen := s.config.Look(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		publish(inventory.Observation{
-			Source:      contract.Source{Name: SourceName, State: "up", ObservedAt: w.At},
-			Workstation: &w,
-		})
-		for next := w.At.Add(again); ; {
-			timer.Stop()
-			var ring <-chan time.Time
-			if s.interested() {
-				timer.Reset(next.Sub(s.config.Now()))
-				ring = timer.C
-			}
-			select {
-			case <-ctx.Done():
+		for fresh := true; fresh; {
+			w := seen
+			told, until := s.held()
+			w.Sessions = slices.Concat(seen.Sessions, told)
+			publish(inventory.Observation{
+				Source:      contract.Source{Name: SourceName, State: "up", ObservedAt: w.At},
+				Workstation: &w,
+			})
+			var ended bool
+			if fresh, ended = s.wait(ctx, timer, seen.At.Add(again), until); ended {
 				return nil
-			case <-s.wake:
-				continue
-			case <-ring:
 			}
-			break
 		}
 	}
 }
 
-// interested is whether anybody asked of late.
-func (s *Source) interested() bool {
+// wait returns when there is something to do: sessions to publish anew while the
+// look is fresh, a look, or the end.
+func (s *Source) wait(ctx context.Context, timer *time.Timer, look, until time.Time) (fresh, ended bool) {
+	for {
+		now := s.config.Now()
+		interested, news := s.state(now)
+		next := until
+		if interested && (next.IsZero() || look.Before(next)) {
+			next = look
+		}
+		switch {
+		case interested && !now.Before(look):
+			return false, false
+		case news, !until.IsZero() && !now.Before(until):
+			return true, false
+		}
+		timer.Stop()
+		var ring <-chan time.Time
+		if !next.IsZero() {
+			timer.Reset(next.Sub(now))
+			ring = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return false, true
+		case <-s.wake:
+		case <-ring:
+		}
+	}
+}
+
+// state is whether anybody asked of late, and whether sessions have told
+// something new.
+func (s *Source) state(now time.Time) (interested, news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.asked.IsZero() && s.config.Now().Sub(s.asked) < interest
+	return !s.asked.IsZero() && now.Sub(s.asked) < interest, s.news
 }

@@ -2,6 +2,8 @@ package workstation_test
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 	"authbridge/agent/health"
 	"authbridge/agent/inventory"
 	"authbridge/agent/workstation"
@@ -19,10 +23,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // looks runs a source and counts its looks.
 func looks(t *testing.T, took time.Duration) (source *workstation.Source, count func() int) {
+	source, count, _ = hears(t, took)
+	return source, count
+}
+
+// hears is the same with what was published last.
+func hears(t *testing.T, took time.Duration) (source *workstation.Source, count func() int, seen func() *health.Workstation) {
 	t.Helper()
 	var mu sync.Mutex
 	n := 0
-	source = workstation.New(workstation.Config{Look: func(ctx context.Context) health.Workstation {
+	var last *health.Workstation
+	source = workstation.New(workstation.Config{Windows: true, Look: func(ctx context.Context) health.Workstation {
 		select {
 		case <-time.After(took):
 		case <-ctx.Done():
@@ -39,6 +50,7 @@ func looks(t *testing.T, took time.Duration) (source *workstation.Source, count 
 				t.Errorf("%+v", o)
 			}
 			n++
+			last = o.Workstation
 		})
 	}()
 	t.Cleanup(func() {
@@ -47,10 +59,15 @@ func looks(t *testing.T, took time.Duration) (source *workstation.Source, count 
 			t.Error(err)
 		}
 	})
-	return source, func() int {
+	count = func() int {
 		mu.Lock()
 		defer mu.Unlock()
 		return n
+	}
+	return source, count, func() *health.Workstation {
+		mu.Lock()
+		defer mu.Unlock()
+		return last
 	}
 }
 
@@ -144,5 +161,72 @@ func TestFactsAreSaidInTheWordsOfHealth(t *testing.T) {
 		if string(effect) != is {
 			t.Errorf("%s is called %s", effect, is)
 		}
+	}
+}
+
+// TestAWordHoldsForAnHour: it is shown at once without another look, the newest of
+// each who says something, and goes by itself.
+func TestAWordHoldsForAnHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source, _, seen := hears(t, 0)
+		synctest.Wait()
+		looked := seen().At
+		pass(time.Minute)
+		tell := func(who string, available bool) {
+			if err := source.TellHello(who, contract.HelloReport{API: 4, Available: available}); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		tell("user 1", false)
+		first := time.Now()
+		pass(time.Minute)
+		tell("user 2", true)
+		tell("user 1", true)
+		got := seen()
+		if len(got.Sessions) != 2 || !got.At.Equal(looked) {
+			t.Fatalf("%+v", got)
+		}
+		if s := got.Sessions[1]; s.Who != "user 1" || !s.Available || !s.Since.Equal(first) || !s.At.Equal(time.Now()) {
+			t.Errorf("%+v", s)
+		}
+		pass(time.Hour - time.Second)
+		synctest.Wait()
+		if got := seen(); len(got.Sessions) != 2 {
+			t.Errorf("before the hour is over: %+v", got.Sessions)
+		}
+		pass(2 * time.Second)
+		synctest.Wait()
+		if got := seen(); len(got.Sessions) != 0 {
+			t.Errorf("after it: %+v", got.Sessions)
+		}
+	})
+}
+
+// TestACrowdOfWordsIsBounded: the oldest goes.
+func TestACrowdOfWordsIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source, _, seen := hears(t, 0)
+		for i := range 1000 {
+			if err := source.TellHello("token "+strconv.Itoa(i), contract.HelloReport{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if got := seen().Sessions; len(got) != 32 || got[31].Who != "token 999" {
+			t.Errorf("%d are kept", len(got))
+		}
+	})
+}
+
+// TestWithoutWindowsNoWordIsTaken.
+func TestWithoutWindowsNoWordIsTaken(t *testing.T) {
+	t.Parallel()
+	source := workstation.New(workstation.Config{})
+	var refused *failure.Error
+	if err := source.TellHello("user 1", contract.HelloReport{API: 4, Available: true}); !errors.As(err, &refused) || refused.Code != failure.BadRequest {
+		t.Errorf("%v", err)
 	}
 }

@@ -69,6 +69,7 @@ func newDoctor(f *flags) *cobra.Command {
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
+			tellHello(c.Context(), f.client())
 			snap, err := f.client().Status(c.Context())
 			if err != nil && !errors.Is(err, client.ErrNotReachable) {
 				return err

@@ -66,6 +66,7 @@ Exit codes: 0 ready, 1 not ready, 2 wrong usage, 3 no daemon, 4 refused,
 			if err := checkQuestion(q, wait); err != nil {
 				return err
 			}
+			tellHello(c.Context(), f.client())
 			v, err := askReady(c.Context(), f.client(), q, wait, acceptUnproven)
 			if err != nil {
 				return err

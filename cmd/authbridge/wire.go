@@ -154,7 +154,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	}
 	config := api.Config{
 		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs, RelyingParties: checker(s, mock),
-		Lookout: lookouts{watch, software}, Users: known, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
+		Lookout: lookouts{watch, software}, Workstation: software, Users: known, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {
 		config.Virtual = devices

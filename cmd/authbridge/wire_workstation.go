@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"runtime"
+	"time"
 
 	"authbridge/agent/health"
 	"authbridge/agent/workstation"
+	"authbridge/fido/hello"
 	"authbridge/platform/nhs"
 )
 
@@ -12,8 +15,16 @@ import (
 // where the daemon does.
 func station(listen string) *workstation.Source {
 	looker := nhs.Looker{Listen: listen}
-	return workstation.New(workstation.Config{Look: func(ctx context.Context) health.Workstation {
-		return workstation.Facts(looker.Look(ctx))
+	started := time.Now()
+	return workstation.New(workstation.Config{Windows: runtime.GOOS == "windows", Look: func(ctx context.Context) health.Workstation {
+		w := workstation.Facts(looker.Look(ctx))
+		// In a person's session the daemon is told by Windows itself.
+		if state, err := hello.Ask(); err == nil {
+			w.Sessions = []health.Session{{
+				Who: "the daemon itself", Since: started, At: w.At, API: state.API, Available: state.Available, Remote: state.Remote,
+			}}
+		}
+		return w
 	}})
 }
 

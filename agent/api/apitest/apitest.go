@@ -47,20 +47,21 @@ type Options struct {
 
 // Server is a running daemon's API.
 type Server struct {
-	Dir        string
-	URL        string // http://127.0.0.1:PORT
-	Socket     string
-	Secret     string // of a token with all rights
-	API        *api.Server
-	Inventory  *inventory.Inventory
-	Store      *store.Store
-	Devices    *Devices        // the scripted virtual devices
-	Leases     *Leases         // the scripted leases
-	Ceremonies *Ceremonies     // and ceremonies
-	Logins     *Logins         // and login runs
-	Mock       *Mock           // the scripted mock of CIS2
-	Parties    *RelyingParties // and checks of applications
-	Source     *Source
+	Dir         string
+	URL         string // http://127.0.0.1:PORT
+	Socket      string
+	Secret      string // of a token with all rights
+	API         *api.Server
+	Inventory   *inventory.Inventory
+	Store       *store.Store
+	Devices     *Devices        // the scripted virtual devices
+	Leases      *Leases         // the scripted leases
+	Ceremonies  *Ceremonies     // and ceremonies
+	Logins      *Logins         // and login runs
+	Mock        *Mock           // the scripted mock of CIS2
+	Parties     *RelyingParties // and checks of applications
+	Workstation *Workstation
+	Source      *Source
 
 	stop func() error
 }
@@ -122,8 +123,9 @@ func (s *Server) start(t testing.TB, options Options) {
 	s.Logins = &Logins{tell: s.Inventory.Tell}
 	s.Mock = &Mock{}
 	s.Parties = &RelyingParties{}
+	s.Workstation = &Workstation{}
 	config := api.Config{
-		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins, RelyingParties: s.Parties,
+		Leases: s.Leases, Ceremonies: s.Ceremonies, Logins: s.Logins, RelyingParties: s.Parties, Workstation: s.Workstation,
 		Inventory: s.Inventory, Judge: options.Judge, Tokens: s.Store, Users: options.Users,
 		Connections: options.Connections, Version: "test", Log: logrus.NewEntry(logger),
 	}
