@@ -33,11 +33,11 @@ func Ask() (State, error) {
 		return s, nil
 	}
 	version, _, _ := procVersion.Call()
-	s.API = int(uint32(version))                                            //nolint:gosec // a DWORD
+	s.API = int(uint32(version))
 	var available int32                                                     // BOOL
 	result, _, _ := procAvailable.Call(uintptr(unsafe.Pointer(&available))) //nolint:gosec // its own memory, as the call wants it
 	if result != 0 {
-		return State{}, fmt.Errorf("hello: webauthn.dll says 0x%08X", uint32(result)) //nolint:gosec // an HRESULT
+		return State{}, fmt.Errorf("hello: webauthn.dll says 0x%08X", uint32(result))
 	}
 	s.Available = available != 0
 	return s, nil
