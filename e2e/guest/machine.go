@@ -109,7 +109,7 @@ func (i Image) snapshot(ctx context.Context) error {
 	defer r.stop()
 	if err := r.ready(); err != nil {
 		text, _ := os.ReadFile(console)
-		return fmt.Errorf("%w %s\n%s", err, r.err.String(), tail(text))
+		return fmt.Errorf("the guest did not start: %w %s\n%s", err, r.err.String(), tail(text))
 	}
 	return r.qmp.save(ctx, i.dir)
 }

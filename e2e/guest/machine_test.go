@@ -3,7 +3,6 @@
 package guest
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -45,17 +44,6 @@ func wakeWith(t *testing.T, answer string, within time.Duration) (string, error)
 func TestWhatComesAfterTheGuestWokeUpIsThePayloads(t *testing.T) {
 	if out, err := wakeWith(t, "awake\nok 1\nok 2", time.Minute); out != "ok 1\nok 2" || err != nil {
 		t.Errorf("%q, %v", out, err)
-	}
-}
-
-func TestOutputGoesOnUntilTheGuestReboots(t *testing.T) {
-	lines := bufio.NewReader(strings.NewReader("ok 1\nreboot\nready\n"))
-	var out strings.Builder
-	if err := pass(lines, &out); !errors.Is(err, errReboot) || out.String() != "ok 1\n" {
-		t.Errorf("%q, %v", out.String(), err)
-	}
-	if err := pass(lines, &out); !errors.Is(err, io.EOF) || out.String() != "ok 1\nready\n" {
-		t.Errorf("%q, %v", out.String(), err)
 	}
 }
 
