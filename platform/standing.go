@@ -8,13 +8,6 @@ import (
 	"time"
 )
 
-// serviceUser is who the system service runs as, and serviceGroup whose members
-// may use it (units/sysusers.conf).
-const (
-	serviceUser  = ServiceName
-	serviceGroup = ServiceName
-)
-
 // Standing is what a user of this machine is to it.
 type Standing struct {
 	// Admin: root, or one of the administrators of Windows. Whether a process of

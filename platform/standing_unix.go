@@ -7,6 +7,13 @@ import (
 	"slices"
 )
 
+// serviceUser is who the system service runs as, and serviceGroup whose members
+// may use it (units/sysusers.conf).
+const (
+	serviceUser  = ServiceName
+	serviceGroup = ServiceName
+)
+
 // inGroup asks the system's database: with cgo all that it is made of (NSS, Open
 // Directory), without only the files of users and groups.
 func inGroup(uid, name string) bool {
