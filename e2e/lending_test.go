@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"authbridge/agent/api"
+	"authbridge/agent/api/apitest"
 	"authbridge/agent/assurance"
 	"authbridge/agent/ceremony"
 	apiclient "authbridge/agent/client"
@@ -127,7 +128,7 @@ func daemonLends(t *testing.T) (l *lender, end func()) {
 	must(t, err)
 	server, err := api.New(api.Config{
 		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: noLogins{},
-		RelyingParties: noRelyingParties{}, Version: "test", Log: logrus.NewEntry(log),
+		RelyingParties: noRelyingParties{}, Users: apitest.NewUsers("1000", map[string][]contract.Right{"": contract.Rights}), Version: "test", Log: logrus.NewEntry(log),
 	})
 	must(t, err)
 	token, err := kept.CreateToken(t.Context(), "", "admin", contract.Rights, 0)
