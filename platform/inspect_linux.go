@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,6 +102,7 @@ func hidrawKeys(class, dev string) []HidrawNode {
 		node := filepath.Base(filepath.Dir(filepath.Dir(d)))
 		n := HidrawNode{Path: filepath.Join(dev, node)}
 		n.Openable = unix.Access(n.Path, unix.R_OK|unix.W_OK) == nil
+		n.Mode = modeOf(n.Path)
 		for l := range strings.SplitSeq(line(filepath.Join(filepath.Dir(d), "uevent")), "\n") {
 			if name, ok := strings.CutPrefix(l, "HID_NAME="); ok {
 				n.Name = name
@@ -109,6 +111,20 @@ func hidrawKeys(class, dev string) []HidrawNode {
 		found = append(found, n)
 	}
 	return found
+}
+
+// modeOf is a file's mode and group; an ACL, by which udev lets the person at the
+// seat in, is not in it.
+func modeOf(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	group := ""
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		group = groupName(strconv.FormatUint(uint64(stat.Gid), 10))
+	}
+	return strings.TrimSpace(info.Mode().String() + " " + group)
 }
 
 const tcpListen = "0A" // TCP_LISTEN, include/net/tcp_states.h

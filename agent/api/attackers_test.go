@@ -32,6 +32,7 @@ func rows() map[string]row {
 		"DELETE /v1/authenticators/{id}/blocks":    {contract.RightAdmin, "/v1/authenticators/card-1/blocks", "", 204, ""},
 		"GET /v1/authenticators/{id}/certificates": {contract.RightRead, "/v1/authenticators/card-1/certificates", "", 200, ""},
 		"POST /v1/authenticators/{id}/read":        {contract.RightLease, "/v1/authenticators/card-1/read", "", 202, ""},
+		"GET /v1/bundle":                           {contract.RightRead, "/v1/bundle", "", 200, ""},
 		"GET /v1/ceremonies":                       {contract.RightRead, "/v1/ceremonies", "", 200, ""},
 		"POST /v1/ceremonies":                      {contract.RightLease, "/v1/ceremonies", `{"lease":"` + apitest.SampleLease + `","fence":1,"type":"get","options":{"challenge":"AA"}}`, 202, ""},
 		"GET /v1/ceremonies/{id}":                  {contract.RightRead, "/v1/ceremonies/" + apitest.SampleCeremony, "", 200, ""},

@@ -19,6 +19,21 @@ type Inventory interface {
 	Await(ctx context.Context, wanted func(*contract.Snapshot) bool) (*contract.Snapshot, error)
 	Subscribe(ctx context.Context, after string) (*inventory.Subscription, error)
 	Reread(id string) error
+	// Recent are the newest events, in order, as everybody may see them.
+	Recent(ctx context.Context, most int) ([]contract.Event, error)
+}
+
+// Surroundings are what a support bundle tells besides the state. The values are
+// written as JSON; they hold no secret, and what they may name of people is
+// hidden as it is written.
+type Surroundings struct {
+	Versions      any
+	Configuration any
+	Machine       any
+	// Log is what was logged last, one entry each, in JSON.
+	Log [][]byte
+	// Person is the name of the daemon's user, which paths may have.
+	Person string
 }
 
 // Lookout looks at the targets of logins in the background; package target has

@@ -66,8 +66,10 @@ type Config struct {
 	Connections int
 	// Targets that readiness may be asked for.
 	Targets []string
-	Version string
-	Log     *logrus.Entry
+	// Surroundings is asked once a support bundle; nil: it tells the state alone.
+	Surroundings func(context.Context) Surroundings
+	Version      string
+	Log          *logrus.Entry
 }
 
 // Server is the API. It is an http.Handler only for connections that Serve
@@ -83,6 +85,7 @@ type Server struct {
 	used     chan string // ids of tokens that were used
 	openapi  []byte
 	headers  http.Header
+	bundling chan struct{} // one bundle at a time
 
 	url atomic.Pointer[string] // where tokens are taken; nil: nowhere but sockets
 
@@ -107,7 +110,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		config: config, holds: newHolds(maxHolds), pages: newPageBook(), verdicts: &verdicts{judge: config.Judge}, meters: newMeters(), limiter: newLimiter(),
 		used: make(chan string, 64), idPrefix: hex.EncodeToString(prefix) + "-",
-		headers: safeHeaders(),
+		headers: safeHeaders(), bundling: make(chan struct{}, 1),
 	}
 	s.meters.streams(s.holds.count)
 	table := routes()

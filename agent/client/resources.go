@@ -158,3 +158,12 @@ func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
 func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	return c.bytes(ctx, answerTime, http.MethodGet, "/openapi.json", nil)
 }
+
+// Bundle is what the daemon tells for a support bundle: masked, whoever asks.
+func (c *Client) Bundle(ctx context.Context) (*contract.Bundle, error) {
+	packed, err := c.bytes(ctx, deviceTime, http.MethodGet, "/v1/bundle", nil)
+	if err != nil {
+		return nil, err
+	}
+	return contract.ReadBundle(packed)
+}

@@ -19,6 +19,17 @@ type Journal interface {
 	// EventsAfter reads up to limit events after id, in order; complete is
 	// false if some after id are no longer known, or id never was.
 	EventsAfter(ctx context.Context, id contract.EventID, limit int) (events []contract.Event, complete bool, err error)
+	// LastEvents reads the newest events, at most so many, in order.
+	LastEvents(ctx context.Context, most int) ([]contract.Event, error)
+}
+
+// Recent are the newest events of the journal, at most so many, in order, as
+// everybody may see them.
+func (i *Inventory) Recent(ctx context.Context, most int) ([]contract.Event, error) {
+	if i.config.Journal == nil {
+		return nil, nil
+	}
+	return i.config.Journal.LastEvents(ctx, most)
 }
 
 // backlogLimit is how many events may wait for a disk that stands still:

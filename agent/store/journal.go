@@ -174,21 +174,38 @@ func (s *Store) EventsAfter(ctx context.Context, id contract.EventID, limit int)
 			return err
 		}
 		defer rows.Close()
-		var text sql.RawBytes
-		for rows.Next() {
-			if err := rows.Scan(&text); err != nil {
-				return err
-			}
-			var event contract.Event
-			if err := json.Unmarshal(text, &event); err != nil {
-				return fmt.Errorf("%w: an event is no JSON: %w", ErrCorrupt, err)
-			}
-			events = append(events, event)
-		}
-		return rows.Err()
+		events, err = scanEvents(rows)
+		return err
 	})
 	if err != nil {
 		return nil, false, s.fail("read", err)
 	}
 	return events, complete, nil
+}
+
+// LastEvents reads the newest events, at most so many, in order: of former epochs
+// too.
+func (s *Store) LastEvents(ctx context.Context, most int) (events []contract.Event, err error) {
+	rows, err := s.reads.QueryContext(ctx, `SELECT json FROM (SELECT n, json FROM events ORDER BY n DESC LIMIT ?) ORDER BY n`, most)
+	if err != nil {
+		return nil, s.fail("read", err)
+	}
+	defer rows.Close()
+	events, err = scanEvents(rows)
+	return events, s.fail("read", err)
+}
+
+func scanEvents(rows *sql.Rows) (events []contract.Event, err error) {
+	var text sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		var event contract.Event
+		if err := json.Unmarshal(text, &event); err != nil {
+			return nil, fmt.Errorf("%w: an event is no JSON: %w", ErrCorrupt, err)
+		}
+		events = append(events, event)
+	}
+	return events, rows.Err()
 }

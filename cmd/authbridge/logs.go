@@ -14,6 +14,9 @@ import (
 	"authbridge/platform"
 )
 
+// logTime is how entries tell their time where nobody watches.
+const logTime = "2006-01-02T15:04:05.000Z07:00"
+
 // newLogger is the one set-up of logs: text on a terminal, entries with their
 // fields in a journal, JSON otherwise.
 func newLogger(w io.Writer, level string) (*logrus.Logger, error) {
@@ -32,7 +35,7 @@ func newLogger(w io.Writer, level string) (*logrus.Logger, error) {
 		l.SetOutput(io.Discard)
 		l.AddHook(journalHook{send, w})
 	default:
-		l.SetFormatter(&logrus.JSONFormatter{TimestampFormat: "2006-01-02T15:04:05.000Z07:00"})
+		l.SetFormatter(&logrus.JSONFormatter{TimestampFormat: logTime})
 	}
 	return l, nil
 }

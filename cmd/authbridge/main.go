@@ -180,7 +180,7 @@ be done now, with which authenticator, and if not, why not and what to do.`,
 	root.AddCommand(
 		newRun(&f), newStatus(&f), newReady(&f), newWatch(&f), newDoctor(&f),
 		newAuthenticators(&f), newLease(&f), newCeremony(&f), newLogin(&f), newCheck(&f), newMock(&f), newVirtual(&f),
-		newToken(&f), newOpen(&f), newConfig(&f), newService(&f), newVersion(&f),
+		newToken(&f), newOpen(&f), newConfig(&f), newService(&f), newBundle(&f), newVersion(&f),
 	)
 	return root
 }

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -81,6 +84,8 @@ func TestStories(t *testing.T) {
 			"elsewhere":      signInElsewhere,
 			"relying-party":  startParty,
 			"free-port":      freePort,
+			"unzip":          unzip,
+			"holds-none":     holdsNone,
 		},
 	})
 }
@@ -90,6 +95,30 @@ func writeExampleSuite(ts *testscript.TestScript, _ bool, args []string) {
 	text, err := exampleSuite()
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// unzip unpacks a file into a folder.
+func unzip(ts *testscript.TestScript, _ bool, args []string) {
+	archive, err := zip.OpenReader(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer archive.Close()
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), archive))
+}
+
+// holdsNone looks for texts in all files of a folder.
+func holdsNone(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(fs.WalkDir(os.DirFS(ts.MkAbs(args[0])), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content := strings.ToLower(ts.ReadFile(filepath.Join(args[0], path)))
+		for _, text := range args[1:] {
+			if strings.Contains(content, strings.ToLower(text)) {
+				ts.Fatalf("%s holds %s:\n%s", path, text, content)
+			}
+		}
+		return nil
+	}))
 }
 
 // exits runs a command and checks its exit code.

@@ -154,7 +154,8 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	}
 	config := api.Config{
 		Inventory: inv, Judge: judge, Tokens: kept, Leases: desk, Ceremonies: conductor, Logins: runs, RelyingParties: checker(s, mock),
-		Lookout: lookouts{watch, software}, Workstation: software, Users: known, Targets: s.targets(), Version: version, Log: logrus.NewEntry(log),
+		Lookout: lookouts{watch, software}, Workstation: software, Users: known, Targets: s.targets(), Surroundings: s.surroundings(recentOf(log)),
+		Version: version, Log: logrus.NewEntry(log),
 	}
 	if devices != nil {
 		config.Virtual = devices
@@ -201,6 +202,17 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	listening(listeners[0].Addr().String())
 	log.WithFields(logrus.Fields{"version": version, "address": listeners[0].Addr().String(), "state": s.StateDir}).Info("started")
 	return group.Wait()
+}
+
+// surroundings are what a support bundle tells of this daemon besides its state.
+func (s settings) surroundings(recent *recentLog) func(context.Context) api.Surroundings {
+	started := time.Now()
+	return func(ctx context.Context) api.Surroundings {
+		return api.Surroundings{
+			Versions: versions(started), Configuration: s.shown(), Machine: platform.LookAround(ctx),
+			Log: recent.newest(), Person: platform.PersonName(),
+		}
+	}
 }
 
 // leavingTime is what ceremonies have to end in when the daemon does.

@@ -1,5 +1,6 @@
 // What happens, as it happens.
 
+import { execFileSync } from 'node:child_process';
 import type { Page } from '@playwright/test';
 import { expect, live, test, World } from './worlds';
 
@@ -137,4 +138,17 @@ test('the report is text for the clipboard, without names of people', async ({ p
   expect(text).toContain('AAL3 at mock: ready.');
   expect(text).toContain('PIN_RETRIES');
   expect(text).toContain('virtual-reader-1 (virtual): ready');
+});
+
+test('the support bundle is a file, without names of people', async ({ page, daemon }) => {
+  await page.goto(daemon.entrance());
+  await live(page);
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Support bundle' }).click();
+  const download = await saved;
+  expect(download.suggestedFilename()).toMatch(/^authbridge-bundle-\d{8}T\d{6}\.zip$/);
+  const list = execFileSync('python3', ['-c', 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(*[n + "\\n" + z.read(n).decode() for n in z.namelist()])', await download.path()], { encoding: 'utf8' });
+  expect(list).toContain('daemon/snapshot.json');
+  expect(list).toContain('virtual-reader-1');
+  expect(list).not.toContain('555200000001'); // whose the first virtual card is
 });

@@ -2,7 +2,7 @@
 // of these tests scripts.
 
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,7 +18,10 @@ export class Daemon {
   #process?: ChildProcess;
 
   async start(listen = '127.0.0.1:0'): Promise<void> {
-    const daemon = spawn(binary, ['run', '--state-dir', this.state, '--listen', listen, '--virtual', 'on', '--physical', 'off'], { env: this.env(), stdio: ['ignore', 'pipe', 'ignore'] });
+    // The port beside one that is named may be anybody's: the mock takes a free one.
+    const config = join(this.folder, 'config.toml');
+    writeFileSync(config, 'virtual = "on"\nphysical = "off"\n[mock]\nlisten = "localhost:0"\n');
+    const daemon = spawn(binary, ['run', '--config', config, '--state-dir', this.state, '--listen', listen], { env: this.env(), stdio: ['ignore', 'pipe', 'ignore'] });
     this.#process = daemon;
     for await (const line of createInterface(daemon.stdout!)) {
       if (line.startsWith('listening on ')) {

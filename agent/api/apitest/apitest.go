@@ -39,11 +39,20 @@ type Options struct {
 	// Targets is a source that looks at targets; nil: none does, and no checks are
 	// made.
 	Targets *target.Source
+	// Asked hears which targets are asked about where no source of Targets does.
+	Asked func(target string)
+	// Surroundings are what a support bundle tells besides; nil: nothing.
+	Surroundings func() api.Surroundings
 	// Connections bounds those by TCP; 0 is the API's own bound.
 	Connections int
 	// Log takes the log; nil drops it.
 	Log io.Writer
 }
+
+// asked is a look-out that only hears.
+type asked func(target string)
+
+func (a asked) Ask(target string) { a(target) }
 
 // Server is a running daemon's API.
 type Server struct {
@@ -131,6 +140,11 @@ func (s *Server) start(t testing.TB, options Options) {
 	}
 	if options.Targets != nil {
 		config.Lookout = options.Targets
+	} else if options.Asked != nil {
+		config.Lookout = asked(options.Asked)
+	}
+	if options.Surroundings != nil {
+		config.Surroundings = func(context.Context) api.Surroundings { return options.Surroundings() }
 	}
 	if !options.VirtualOff {
 		config.Virtual, config.Mock = s.Devices, s.Mock

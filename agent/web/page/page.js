@@ -160,14 +160,30 @@ async function touch(authenticator) {
 async function saveReport(id, form) {
   try {
     const response = await api.ask('GET', `/v1/logins/${encodeURIComponent(id)}/report?format=${form}`);
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(await response.blob());
-    link.download = `${id}.${{ html: 'html', junit: 'xml', json: 'json' }[form]}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    await save(response, `${id}.${{ html: 'html', junit: 'xml', json: 'json' }[form]}`);
   } catch (error) {
     announce(error.message);
   }
+}
+
+/** Saves a file for a ticket: all that the daemon tells of itself. */
+async function saveBundle() {
+  try {
+    const response = await api.ask('GET', '/v1/bundle');
+    await save(response, `authbridge-bundle-${new Date().toISOString().replace(/\W|\d{3}Z/g, '')}.zip`);
+    announce('The support bundle is saved.');
+    said($('bundle'), 'Saved');
+  } catch (error) {
+    announce(error.message);
+  }
+}
+
+async function save(response, name) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 async function copyReport() {
@@ -202,6 +218,7 @@ function entry(title, why) {
   showAll();
   show($('live'), false);
   show($('copy'), false);
+  show($('bundle'), false);
   show($('entry'), true);
   put($('entry-title'), title);
   put($('entry-why'), why);
@@ -247,6 +264,7 @@ async function live() {
   show($('entry'), false);
   show($('live'), true);
   show($('copy'), true);
+  show($('bundle'), true);
   put($('version'), status.version);
   put($('connection'), 'live');
   const { epoch, seq } = model.id;
@@ -285,6 +303,7 @@ async function run() {
 }
 
 $('copy').addEventListener('click', copyReport);
+$('bundle').addEventListener('click', saveBundle);
 $('copy-command').addEventListener('click', () => navigator.clipboard.writeText('authbridge open').then(() => said($('copy-command'), 'Copied'), () => {}));
 // A new address with a code, in this tab, begins anew.
 addEventListener('hashchange', () => { if (location.hash.includes('code=')) location.reload(); });
