@@ -43,7 +43,7 @@ playwright: ## the tests of the Playwright package, in Chromium
 	@! grep -rnE 'CDPSession|WebAuthn\.' clients/playwright/src clients/playwright/e2e
 
 bench: ## the figures of docs/performance.md, beside the Debian peers, as ratios of one run
-	@scripts/need build test bench
+	@scripts/need build test bench browser
 	scripts/bench
 
 fuzz: ## every fuzz target for FUZZTIME (20s) each

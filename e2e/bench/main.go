@@ -50,6 +50,7 @@ type bench struct {
 	ctx        context.Context
 	out        io.Writer
 	authbridge string // the built program
+	tray       string // the built authbridge-tray
 	empty      string // the built empty program
 	guest      string // what the tests in the guest printed
 	scale      int    // percent of the usual number of rounds
@@ -76,6 +77,7 @@ func parts() []part {
 		{"leases", (*bench).leases},
 		{"ceremonies", (*bench).ceremonies},
 		{"logins", (*bench).logins},
+		{"shown", (*bench).shown},
 		{"guest", (*bench).inGuest},
 	}
 }
@@ -85,12 +87,13 @@ func run() error {
 	only := flag.String("only", "", "the parts to run, with commas between; empty: all")
 	write := flag.String("write", "", "a markdown file whose figures are replaced by those of this run")
 	flag.StringVar(&b.authbridge, "authbridge", "", "the built authbridge")
+	flag.StringVar(&b.tray, "tray", "", "the built authbridge-tray")
 	flag.StringVar(&b.empty, "empty", "", "the built empty program")
 	flag.StringVar(&b.guest, "guest", "", "a file with what the tests in the guest printed")
 	flag.IntVar(&b.scale, "scale", 100, "percent of the usual number of rounds")
 	flag.Parse()
-	if b.authbridge == "" || b.empty == "" {
-		return errors.New("-authbridge and -empty are needed; make bench gives them")
+	if b.authbridge == "" || b.tray == "" || b.empty == "" {
+		return errors.New("-authbridge, -tray and -empty are needed; make bench gives them")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
