@@ -15,10 +15,12 @@ import (
 )
 
 const (
-	runDir   = "/run/pcscd"
-	socket   = runDir + "/pcscd.comm"
-	basePort = 0x8C7B // vpcd's own default
-	maxSlots = 16     // PCSCLITE_MAX_READERS_CONTEXTS
+	runDir = "/run/pcscd"
+	socket = runDir + "/pcscd.comm"
+	// basePort is none that the kernel gives to whoever connects, as vpcd's own
+	// default (0x8C7B) is: a test's client would have it now and then.
+	basePort = 0x5C7B
+	maxSlots = 16 // PCSCLITE_MAX_READERS_CONTEXTS
 	patience = 30 * time.Second
 )
 
