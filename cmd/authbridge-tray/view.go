@@ -200,17 +200,18 @@ func trouble(c contract.Condition) bool {
 	return false
 }
 
-// health has a row for each authenticator, and for whatever fails a second one
-// that says what to do; what fails comes first.
+// health has a row for each authenticator, and for whatever fails up to three more
+// that say what to do; what fails comes first.
 func (w *world) health() []row {
 	var ill, well []row
 	add := func(name string, checks []contract.Check, condition contract.Condition) {
 		check, fails := failing(checks)
 		switch {
-		case fails && check.Remedy != "":
-			ill = append(ill, row{text: "✗ " + name + ": " + check.Evidence}, row{text: "    → " + check.Remedy})
 		case fails:
 			ill = append(ill, row{text: "✗ " + name + ": " + check.Evidence})
+			for i, part := range wrap(check.Remedy, longest-len("    → ")) {
+				ill = append(ill, row{text: [...]string{"    → ", "       "}[min(i, 1)] + part})
+			}
 		case trouble(condition):
 			ill = append(ill, row{text: "✗ " + name + ": " + words[condition]})
 		case condition == contract.Ready:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,7 +150,7 @@ func TestTheMenuIsBounded(t *testing.T) {
 		s.Leases = append(s.Leases, contract.Lease{ID: fmt.Sprintf("lease-%d", i), State: contract.LeaseQueued, Position: i + 1, Holder: name})
 	}
 	v := seen(s, nil).view(noon)
-	if !has(v, "and 189 lines more: open the page") {
+	if !has(v, "and 289 lines more: open the page") {
 		t.Error(text(v))
 	}
 	for _, r := range v.rows {
@@ -204,5 +205,22 @@ func TestTheIconsDifferInShape(t *testing.T) {
 		if file := ico(icon(s)); !bytes.Equal(file[22:], icon(s)) || file[2] != 1 || file[4] != 1 || file[6] != iconSize {
 			t.Errorf("the icon file of %s begins % x", s, file[:22])
 		}
+	}
+}
+
+func TestWhatToDoIsReadableInTheMenu(t *testing.T) {
+	words := strings.Repeat("insert the card ", 9) + "again"
+	for text, want := range map[string][]string{
+		"":                       nil,
+		"Insert the card.":       {"Insert the card."},
+		words:                    {strings.Repeat("insert the card ", 4) + "insert", strings.Repeat("the card insert ", 4) + "the card", "again"},
+		strings.Repeat("x", 100): {strings.Repeat("x", 100)},
+	} {
+		if got := wrap(text, 72); !slices.Equal(got, want) {
+			t.Errorf("%q is broken into %q", text, got)
+		}
+	}
+	if got := wrap(strings.Repeat("word ", 100), 20); len(got) != 3 {
+		t.Errorf("%d lines", len(got))
 	}
 }

@@ -28,6 +28,23 @@ func line(text string) string {
 	return text
 }
 
+// lines is how many a text has at most that is broken into some.
+const lines = 3
+
+// wrap breaks a text between words into lines of so many characters; what does
+// not fit is in the last, for line to cut.
+func wrap(text string, width int) (parts []string) {
+	for _, word := range strings.Fields(text) {
+		last := len(parts) - 1
+		if last >= 0 && (len(parts) == lines || utf8.RuneCountInString(parts[last])+1+utf8.RuneCountInString(word) <= width) {
+			parts[last] += " " + word
+		} else {
+			parts = append(parts, word)
+		}
+	}
+	return parts
+}
+
 // label writes a text as the menus of an operating system want it: a character
 // there marks the key that chooses the row.
 func label(goos, text string) string {
