@@ -3,6 +3,7 @@ package api_test
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,6 +52,12 @@ func TestReadinessOfARealTargetWaitsForNoNetwork(t *testing.T) {
 		return v
 	}})
 	s.Observe(t, nothing())
+	known := func(snapshot *contract.Snapshot) bool {
+		return slices.ContainsFunc(snapshot.Checks, func(c contract.Check) bool { return c.Code == "NET_ISSUER" && c.Target == "int" })
+	}
+	if _, err := s.Inventory.Await(t.Context(), known); err != nil { // the source of targets has begun
+		t.Fatal(err)
+	}
 	if n := network.asked.Load(); n != 0 {
 		t.Errorf("%d hosts are called before anybody asks", n)
 	}
