@@ -96,6 +96,26 @@ func TestALivingDaemonKeepsItsSocketAndADeadOneLosesIt(t *testing.T) {
 	_ = l.Close()
 }
 
+// TestWhatIsNoSocketIsLeftWhereItIs: somebody has put it there.
+func TestWhatIsNoSocketIsLeftWhereItIs(t *testing.T) {
+	t.Parallel()
+	for what, put := range map[string]func(address string) error{
+		"a file":            func(address string) error { return os.WriteFile(address, []byte("mine"), 0o600) },
+		"a link to nowhere": func(address string) error { return os.Symlink("/nowhere/at/all", address) },
+	} {
+		address := socket(t)
+		if err := errors.Join(os.Mkdir(filepath.Dir(address), 0o700), put(address)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Listen(address); err == nil || !strings.Contains(err.Error(), "move it away") {
+			t.Errorf("%s: got %v", what, err)
+		}
+		if _, err := os.Lstat(address); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestAFolderThatOthersMayWriteToIsRefused(t *testing.T) {
 	t.Parallel()
 	address := socket(t)

@@ -42,7 +42,10 @@ func listenForAll(address string) (net.Listener, error) {
 
 // bind opens a socket in place of one that a dead daemon left.
 func bind(address string, mode fs.FileMode) (*net.UnixListener, error) {
-	if _, err := os.Lstat(address); err == nil {
+	if info, err := os.Lstat(address); err == nil {
+		if info.Mode().Type() != fs.ModeSocket {
+			return nil, &fs.PathError{Op: "listen", Path: address, Err: errors.New("is there already and no socket: move it away")}
+		}
 		// Ask before unlinking: a living daemon must not lose its socket.
 		conn, err := net.DialTimeout("unix", address, time.Second)
 		if err == nil {

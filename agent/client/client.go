@@ -134,8 +134,13 @@ func (c *Client) doWithin(ctx context.Context, within time.Duration, method, pat
 	if err != nil || out == nil {
 		return err
 	}
+	return c.decode(text, method+" "+path, out)
+}
+
+// decode reads an answer to what was asked.
+func (c *Client) decode(text []byte, asked string, out any) error {
 	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("the answer of %s to %s %s is not as expected: %w", c.address, method, path, err)
+		return &ForeignError{"the answer of " + c.address + " to " + asked, err}
 	}
 	return nil
 }
@@ -168,7 +173,7 @@ func problemIn(response *http.Response) error {
 			return &p
 		}
 	}
-	return &ForeignError{Status: response.Status}
+	return &ForeignError{response.Status, nil}
 }
 
 // in makes a path of segments that a caller gave.

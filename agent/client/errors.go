@@ -27,13 +27,24 @@ func (e *NotReachableError) Error() string {
 // Unwrap gives ErrNotReachable and the cause.
 func (e *NotReachableError) Unwrap() []error { return []error{ErrNotReachable, e.Err} }
 
-// ForeignError says that what answers there is no daemon of ours.
-type ForeignError struct{ Status string }
+// ForeignError says that what answers there is no daemon of ours, or one of
+// another version.
+type ForeignError struct {
+	Status string
+	Err    error // what is wrong with its answer; nil: its status alone
+}
 
 // Error names what was answered.
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("what answers there (%s) is no authbridge daemon; look at the address", e.Status)
+	what := e.Status
+	if e.Err != nil {
+		what += ": " + e.Err.Error()
+	}
+	return fmt.Sprintf("what answers there (%s) is no authbridge daemon of this version", what)
 }
+
+// Unwrap gives the cause.
+func (e *ForeignError) Unwrap() error { return e.Err }
 
 // UsageError says that the client was told something that cannot be.
 type UsageError struct{ Field, Message string }

@@ -2,8 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,10 +44,7 @@ func (c *Client) Ready(ctx context.Context, q contract.Question, wait time.Durat
 	if err != nil {
 		return v, err
 	}
-	if err := json.Unmarshal(text, &v); err != nil {
-		return v, fmt.Errorf("the verdict of %s is not as expected: %w", c.address, err)
-	}
-	return v, nil
+	return v, c.decode(text, "GET /v1/readiness", &v)
 }
 
 // Authenticators lists all there are.

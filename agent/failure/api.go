@@ -86,7 +86,7 @@ func apiEntries() []Entry {
 		},
 		{
 			Code: Internal, Title: "The daemon made a mistake", Status: 500,
-			Remedy: "Look up the request id in the daemon's log and report it with `authbridge bundle`.",
+			Remedy: "Look it up in the daemon's log, by the request id if it has one, and report it with `authbridge bundle`.",
 		},
 		{
 			Code: ShuttingDown, Title: "The daemon is stopping", Status: 503,

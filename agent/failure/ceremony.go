@@ -21,6 +21,7 @@ const (
 	PINPersonOnly    Code = "PIN_PERSON_ONLY"
 	PINFormat        Code = "PIN_FORMAT"
 	PINFile          Code = "PIN_FILE"
+	PINKeyring       Code = "PIN_KEYRING"
 
 	WebAuthnOptions   Code = "WEBAUTHN_OPTIONS"
 	WebAuthnRPID      Code = "WEBAUTHN_RP_ID"
@@ -119,6 +120,10 @@ func ceremonyEntries() []Entry {
 		{
 			Code: PINFile, Title: "The file with the PIN cannot be used", Status: 409,
 			Remedy: "Make it a file of the daemon's user with mode 0400 or 0600 that holds the PIN alone, as docs/configuration.md shows.",
+		},
+		{
+			Code: PINKeyring, Title: "The keyring gives no PIN",
+			Remedy: "Unlock the keyring and store the PIN there, under the service authbridge, or enter it yourself with `--pin-ask`.",
 		},
 
 		{

@@ -1,6 +1,9 @@
 package failure
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 // Error is a failure with its code, made for the eyes of a caller: Detail and
 // Field must hold no secret and no personal data.
@@ -35,6 +38,16 @@ func (e *Error) Error() string {
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// OfState is why a file of the state folder cannot be used: the operating system
+// does not give it, or what is in it is not what was written.
+func OfState(detail string, err error) *Error {
+	e := &Error{Code: StateDamaged, Detail: detail, Err: err}
+	if errors.As(err, new(syscall.Errno)) {
+		e.Code = StateUnusable
+	}
+	return e
+}
 
 // Is reports whether the target is an Error of the same code that says nothing
 // more: errors.Is(err, &failure.Error{Code: failure.NotFound}).

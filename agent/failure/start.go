@@ -7,6 +7,7 @@ const (
 	PortTaken         Code = "PORT_TAKEN"
 	PortNotAllowed    Code = "PORT_NOT_ALLOWED"
 	StateUnusable     Code = "STATE_UNUSABLE"
+	StateDamaged      Code = "STATE_DAMAGED"
 	StateNewer        Code = "STATE_NEWER"
 	StateLocked       Code = "STATE_LOCKED"
 	PhysicalLocked    Code = "PHYSICAL_LOCKED"
@@ -38,6 +39,10 @@ func startEntries() []Entry {
 		{
 			Code: StateUnusable, Title: "The state folder cannot be used",
 			Remedy: "Make the state folder one that only you own and can write to, or choose another with `--state-dir`.",
+		},
+		{
+			Code: StateDamaged, Title: "A file of the state folder is damaged",
+			Remedy: "Move the file that the detail or the daemon's log names out of the state folder, a database with its -wal and -shm, and start again: it is made anew, without what it held.",
 		},
 		{
 			Code: StateNewer, Title: "The state folder belongs to a newer version",

@@ -7,6 +7,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"authbridge/agent/failure"
 )
 
 // The kinds of failure, for errors.Is.
@@ -29,17 +31,9 @@ var (
 	ErrExists = errors.New("exists already")
 )
 
-// remedies says what a person can do about each kind.
-var remedies = []struct {
-	kind error
-	text string
-}{
-	{ErrCorrupt, "Stop the daemon, move the file and its -wal and -shm neighbours away and start again; tokens must then be made anew."},
-	{ErrForeign, "Choose another folder with --state-dir."},
-	{ErrLocked, "Stop the other daemon or program that has this state folder open, or choose another folder with --state-dir."},
-	{ErrNewer, "Start the newer version of authbridge, or choose another folder with --state-dir."},
-	{ErrFull, "Free some disk space; the daemon goes on by itself."},
-	{ErrForbidden, "Give the daemon's user write access to the state folder, or choose another with --state-dir."},
+// codes are what the kinds are to a person.
+var codes = map[error]failure.Code{
+	ErrCorrupt: failure.StateDamaged, ErrLocked: failure.StateLocked, ErrNewer: failure.StateNewer, ErrFull: failure.DiskFull,
 }
 
 // Error is a failure of the database.
@@ -52,7 +46,7 @@ type Error struct {
 
 // Error says what was tried and what came of it.
 func (e *Error) Error() string {
-	if e.Kind == nil {
+	if e.Kind == nil || errors.Is(e.Err, e.Kind) { // then it says so itself
 		return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Err)
 	}
 	return fmt.Sprintf("%s %s: %v: %v", e.Op, e.Path, e.Kind, e.Err)
@@ -66,14 +60,12 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// Remedy is one sentence on what to do.
-func (e *Error) Remedy() string {
-	for _, r := range remedies {
-		if errors.Is(e.Kind, r.kind) {
-			return r.text
-		}
+// Code is that of the registry, which has the remedy.
+func (e *Error) Code() failure.Code {
+	if code, ok := codes[e.Kind]; ok {
+		return code
 	}
-	return "Look at the disk and the rights of the state folder, and start again."
+	return failure.StateUnusable
 }
 
 // kindOf tells a failure by SQLite's primary result code (the low byte of the

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 )
 
 func leaseRecord(id string, fence uint64) Lease {
@@ -169,7 +170,7 @@ func TestAFullDiskIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			var failed *Error
-			if err := db.fill(); !errors.Is(err, ErrFull) || !errors.As(err, &failed) || failed.Remedy() == "" {
+			if err := db.fill(); !errors.Is(err, ErrFull) || !errors.As(err, &failed) || failed.Code() != failure.DiskFull {
 				t.Fatalf("the failure is %v", err)
 			}
 			if err := db.set("PRAGMA max_page_count = 100000"); err != nil {

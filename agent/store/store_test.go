@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 
 	"go.uber.org/goleak"
 )
@@ -109,12 +110,13 @@ func TestADatabaseThatCannotBeUsedSaysWhatToDo(t *testing.T) {
 		name    string
 		prepare func(t *testing.T, path string)
 		want    error
+		code    failure.Code
 	}{
 		{"no database at all", func(t *testing.T, path string) {
 			if err := os.WriteFile(path, bytes.Repeat([]byte("rubbish "), 1024), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, ErrCorrupt},
+		}, ErrCorrupt, failure.StateDamaged},
 		{"damaged pages", func(t *testing.T, path string) {
 			content, err := os.ReadFile(path)
 			if err != nil {
@@ -126,13 +128,13 @@ func TestADatabaseThatCannotBeUsedSaysWhatToDo(t *testing.T) {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, ErrCorrupt},
+		}, ErrCorrupt, failure.StateDamaged},
 		{"a newer schema", func(t *testing.T, path string) {
 			raw(t, path, "PRAGMA user_version = 9999")
-		}, ErrNewer},
+		}, ErrNewer, failure.StateNewer},
 		{"another program's", func(t *testing.T, path string) {
 			raw(t, path, "PRAGMA application_id = 77")
-		}, ErrForeign},
+		}, ErrForeign, failure.StateUnusable},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -160,8 +162,8 @@ func TestADatabaseThatCannotBeUsedSaysWhatToDo(t *testing.T) {
 			if !errors.Is(err, test.want) || !errors.As(err, &failed) {
 				t.Fatalf("the failure is %v, want %v", err, test.want)
 			}
-			if failed.Remedy() == "" || failed.Path != path {
-				t.Errorf("remedy %q, path %q", failed.Remedy(), failed.Path)
+			if failed.Code() != test.code || failed.Path != path {
+				t.Errorf("code %s, path %q", failed.Code(), failed.Path)
 			}
 			after, err := os.ReadFile(path)
 			if err != nil {
@@ -190,7 +192,7 @@ func TestADatabaseThatAnotherProcessWritesToIsLocked(t *testing.T) {
 
 	err = s.Append([]contract.Event{event(1, 1)})
 	var failed *Error
-	if !errors.Is(err, ErrLocked) || !errors.As(err, &failed) || failed.Remedy() == "" {
+	if !errors.Is(err, ErrLocked) || !errors.As(err, &failed) || failed.Code() != failure.StateLocked {
 		t.Fatalf("the failure is %v", err)
 	}
 	if err := tx.Rollback(); err != nil {
@@ -208,7 +210,7 @@ func TestAFolderThatMayNotBeWrittenIsForbidden(t *testing.T) {
 	}
 	var failed *Error
 	_, err := Open(t.Context(), Options{Dir: filepath.Join(file, "below")})
-	if !errors.As(err, &failed) || failed.Remedy() == "" {
+	if !errors.As(err, &failed) || failed.Code() != failure.StateUnusable {
 		t.Errorf("the failure is %v", err)
 	}
 }

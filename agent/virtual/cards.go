@@ -248,14 +248,14 @@ func (d *Devices) card(ctx context.Context, user string) (*vcard.Card, error) {
 	if d.ca == nil {
 		ca, err := vcard.OpenCA(d.config.Dir)
 		if err != nil {
-			return nil, &failure.Error{Code: failure.StateUnusable, Detail: "the test authority of virtual cards cannot be opened", Err: err}
+			return nil, failure.OfState("the test authority of virtual cards cannot be opened", err)
 		}
 		d.ca = ca
 	}
 	surname, forename := nameOf(user)
 	card, err := vcard.OpenCard(d.cardFile(user), vcard.Profile{User: user, Surname: surname, Forename: forename, Keys: d.config.keys}, d.ca)
 	if err != nil {
-		return nil, &failure.Error{Code: failure.StateUnusable, Detail: "the virtual card cannot be opened or made", Err: err}
+		return nil, failure.OfState("the virtual card cannot be opened or made", err)
 	}
 	d.change(func() { d.cards[user] = card })
 	return card, nil

@@ -585,7 +585,7 @@ func TestADamagedFolderIsAStateWithACode(t *testing.T) {
 	}
 	d := begin(t, virtual.Config{Dir: dir, Empty: true})
 	_, err := d.Plug(soon(t), contract.VirtualPlug{Name: "spare"})
-	wantCode(t, err, failure.StateUnusable, "")
+	wantCode(t, err, failure.StateDamaged, "")
 	if len(d.List()) != 0 {
 		t.Errorf("%+v", d.List())
 	}

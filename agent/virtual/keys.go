@@ -139,7 +139,7 @@ func (d *Devices) setKey(ctx context.Context, dev *device, want record) error {
 	key := dev.key
 	if key == nil {
 		if key, err = vkey.New(vkey.Config{Name: dev.name, PIN: []byte(DefaultPIN), File: d.keyFile(dev.name)}); err != nil {
-			return &failure.Error{Code: failure.StateUnusable, Detail: "the virtual key cannot be opened or made", Err: err}
+			return failure.OfState("the virtual key cannot be opened or made", err)
 		}
 	}
 	if err := errors.Join(key.SetTouch(vkey.Touch(want.touch())), key.SetFaults(faults...)); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 	"authbridge/platform"
 )
 
@@ -48,7 +49,8 @@ func (p *pinFlags) source(ctx context.Context, stdin io.Reader) (*contract.PINSo
 		defer cancel()
 		pin, err := platform.Keyring(ctx, p.keyring)
 		if err != nil {
-			return nil, &exit{exitNotReady, fmt.Errorf("PIN_KEYRING: %w\n  → unlock the keyring and store the PIN there, or use --pin-ask", err)}
+			entry, _ := failure.Lookup(failure.PINKeyring)
+			return nil, &exit{exitNotReady, fmt.Errorf("%s: %w\n  → %s", entry.Code, err, entry.Remedy)}
 		}
 		return &contract.PINSource{Value: pin, Secret: p.keyring}, nil
 	case p.stdin:

@@ -43,7 +43,7 @@ func openConfig(path string) (*configFile, error) {
 	}
 	f.text = text
 	if f.Config, _, err = parseConfig(path, text); err != nil {
-		return nil, &exit{exitUsage, err}
+		return nil, &exit{exitUsage, configInvalid(err)}
 	}
 	return &f, nil
 }

@@ -41,6 +41,19 @@ func keepFolder(parent, name string, fill func(dir string) error) (string, error
 	return home, nil
 }
 
+// keepAside gives a file another name beside it, which it returns, and which
+// nothing else has.
+func keepAside(path string) (string, error) {
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s.aside-%d", path, n)
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			return aside, os.Rename(path, aside)
+		} else if err != nil {
+			return "", err
+		}
+	}
+}
+
 // The files of a folder that has a key.
 const (
 	keyFile         = "key.pem"
@@ -62,7 +75,10 @@ func saveKey(dir string, key crypto.Signer) error {
 func loadKey(dir string) (crypto.Signer, error) {
 	path := filepath.Join(dir, keyFile)
 	text, err := os.ReadFile(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: not all of its files are there", dir)
+	case err != nil:
 		return nil, err
 	}
 	defer clear(text)
@@ -85,10 +101,21 @@ func loadKey(dir string) (crypto.Signer, error) {
 // signingBits is the size that CIS2's keys have; they are RSA (RS256).
 const signingBits = 2048
 
-// signingKey is the key that signs the mock's tokens, made on first use: tokens
-// stay good over a restart.
+// signingFolder has the key that signs the mock's tokens, which stay good over a
+// restart.
+const signingFolder = "signing"
+
+// keptSigningKey is the one that is there; nil where there is none yet.
+func keptSigningKey(dir string) (*rsa.PrivateKey, error) {
+	if _, err := os.Lstat(filepath.Join(dir, signingFolder)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return signingKey(dir)
+}
+
+// signingKey is made on first use.
 func signingKey(dir string) (*rsa.PrivateKey, error) {
-	home, err := keepFolder(dir, "signing", func(dir string) error {
+	home, err := keepFolder(dir, signingFolder, func(dir string) error {
 		key, err := rsa.GenerateKey(rand.Reader, signingBits)
 		if err != nil {
 			return err

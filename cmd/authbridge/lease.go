@@ -215,11 +215,10 @@ did not start.`,
 // leaseExit gives errors the exit codes of a wrapper, which must not be taken
 // for the command's own.
 func leaseExit(err error) error {
-	var unreachable *client.NotReachableError
 	var problem *contract.Problem
 	code, words := explain(err)
 	switch {
-	case errors.As(err, &unreachable):
+	case code == exitNotReachable:
 		code = exitLeaseUnreachable
 	case errors.Is(err, context.Canceled):
 		code, words = exitLeaseNotObtained, "interrupted, and the command was not run"

@@ -112,6 +112,7 @@ func problemOf(err error, words string) *contract.Problem {
 func explain(err error) (code int, words string) {
 	var e *exit
 	var unreachable *client.NotReachableError
+	var foreign *client.ForeignError
 	var problem *contract.Problem
 	switch {
 	case errors.As(err, &e) && e.err == nil:
@@ -125,6 +126,9 @@ func explain(err error) (code int, words string) {
 			what = unreachable.Err.Error()
 		}
 		return exitNotReachable, fmt.Sprintf("NOT_RUNNING: %s\n  → %s", what, unreachable.Hint)
+	case errors.As(err, &foreign):
+		entry, _ := failure.Lookup(failure.NotOurs)
+		return exitNotReachable, fmt.Sprintf("%s: %v\n  → %s", entry.Code, foreign, entry.Remedy)
 	case errors.As(err, &problem):
 		return explainProblem(problem)
 	case errors.Is(err, context.Canceled):

@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"syscall"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -122,16 +123,24 @@ func reload(o overrides, now settings, log *logrus.Logger) (next settings, ok bo
 	return next, true
 }
 
-// startError adds the registry's remedy to why the daemon could not start.
+// startError gives why the daemon could not start, or not end as it should, a
+// code and the registry's remedy. None of it is wrong usage: managers of services
+// take that for a reason not to try again.
 func startError(err error) error {
+	var said *exit
+	var stored interface{ Code() failure.Code } // the store's
 	var fail *failure.Error
-	var own interface{ Remedy() string } // the store's, which knows more than a code
+	code := failure.Internal
 	switch {
-	case errors.As(err, &own):
-		return &exit{exitRefused, fmt.Errorf("%w\n  → %s", err, own.Remedy())}
-	case !errors.As(err, &fail):
+	case err == nil, errors.As(err, &said), errors.Is(err, context.Canceled):
 		return err
+	case errors.Is(err, syscall.ENOSPC):
+		code = failure.DiskFull
+	case errors.As(err, &stored):
+		code = stored.Code()
+	case errors.As(err, &fail):
+		code = fail.Code
 	}
-	entry, _ := failure.Lookup(fail.Code)
-	return &exit{exitRefused, fmt.Errorf("%w\n  → %s", err, entry.Remedy)}
+	entry, _ := failure.Lookup(code)
+	return &exit{exitRefused, fmt.Errorf("%s: %w\n  → %s", code, err, entry.Remedy)}
 }

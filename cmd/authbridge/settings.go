@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
+	"authbridge/agent/failure"
 	"authbridge/platform"
 )
 
@@ -42,6 +44,18 @@ func (o overrides) paths() platform.Paths {
 // settle reads the file and lays environment and flags over it. All that is
 // wrong, wherever it came from, is one ConfigError.
 func settle(o overrides, getenv func(string) string) (settings, error) {
+	s, err := lay(o, getenv)
+	return s, configInvalid(err)
+}
+
+func configInvalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", failure.ConfigInvalid, err)
+}
+
+func lay(o overrides, getenv func(string) string) (settings, error) {
 	s := settings{System: o.system, File: o.config}
 	if s.File == "" {
 		s.File = o.paths().Config

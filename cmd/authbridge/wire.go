@@ -53,7 +53,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	case errors.As(err, &held):
 		return &failure.Error{Code: failure.StateLocked, Detail: held.Error()}
 	case err != nil:
-		return &failure.Error{Code: failure.StateUnusable, Detail: err.Error()}
+		return &failure.Error{Code: failure.StateUnusable, Err: err}
 	}
 	closers.add(folder.Close)
 
@@ -167,7 +167,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 	if err != nil {
 		return err
 	}
-	if err := known.token(ctx, kept, filepath.Join(s.StateDir, client.TokenFile)); err != nil {
+	if err := known.token(ctx, kept, filepath.Join(s.StateDir, client.TokenFile), log); err != nil {
 		return &failure.Error{Code: failure.StateUnusable, Detail: "its token", Err: err}
 	}
 
@@ -266,7 +266,7 @@ func (c *closers) close() (err error) {
 func listen(s settings) ([]net.Listener, error) {
 	tcp, err := net.Listen("tcp", s.Listen)
 	if err != nil {
-		return nil, &failure.Error{Code: failure.PortTaken, Detail: whoListens(s.Listen), Err: err}
+		return nil, cannotListen(s.Listen, err)
 	}
 	all := []net.Listener{tcp}
 	open := map[string]func(string) (net.Listener, error){platform.SocketIn(s.StateDir): platform.Listen}
@@ -280,7 +280,7 @@ func listen(s settings) ([]net.Listener, error) {
 		l, err := listen(address)
 		if err != nil {
 			closeAll(all)
-			return nil, &failure.Error{Code: failure.StateUnusable, Detail: err.Error(), Err: err}
+			return nil, &failure.Error{Code: failure.StateUnusable, Err: err}
 		}
 		all = append(all, l)
 	}

@@ -43,9 +43,9 @@ type mockOrder struct {
 	log     *logrus.Logger
 }
 
-// mock is one that listens. Its server is made when it is first asked for: the
-// key that signs takes a while on first use, and those who connect meanwhile
-// wait.
+// mock is one that listens. Its server is made when it is first asked for: a key
+// that signs takes a while to make, and those who connect meanwhile wait. One that
+// is kept is read before it listens, so that a damaged one is said at the start.
 type mock struct {
 	MockAddress
 	listeners  []net.Listener
@@ -70,6 +70,9 @@ func openMock(o mockOrder) (*mock, error) {
 		return nil, err
 	}
 	folder := filepath.Join(o.state, "mock")
+	if config.Key, err = keptSigningKey(folder); err != nil {
+		return nil, failure.OfState("the mock's signing key", err)
+	}
 	var m mock
 	scheme := "http"
 	var secured *tls.Config
@@ -77,7 +80,7 @@ func openMock(o mockOrder) (*mock, error) {
 		scheme = "https"
 		var trusted *x509.CertPool
 		if secured, trusted, m.Authority, err = localTLS(folder, time.Now()); err != nil {
-			return nil, &failure.Error{Code: failure.StateUnusable, Detail: "the local authority for TLS", Err: err}
+			return nil, failure.OfState("the local authority for TLS", err)
 		}
 		m.reached = &http.Transport{
 			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted}, IdleConnTimeout: time.Minute,
@@ -104,9 +107,11 @@ func openMock(o mockOrder) (*mock, error) {
 	config.Base = m.URL
 	m.server = sync.OnceValues(func() (*mockcis2.Server, error) {
 		config := config
-		var err error
-		if config.Key, err = signingKey(folder); err != nil {
-			return nil, &failure.Error{Code: failure.StateUnusable, Detail: "the mock's signing key", Err: err}
+		if config.Key == nil {
+			var err error
+			if config.Key, err = signingKey(folder); err != nil {
+				return nil, failure.OfState("the mock's signing key", err)
+			}
 		}
 		return mockcis2.New(config)
 	})
@@ -193,7 +198,7 @@ func (o mockOrder) authorities() (roots, intermediates *x509.CertPool, err error
 	if o.trust == "" {
 		ca, err := vcard.OpenCA(filepath.Join(o.state, virtualFolder))
 		if err != nil {
-			return nil, nil, &failure.Error{Code: failure.StateUnusable, Detail: "the test authority of virtual cards cannot be opened", Err: err}
+			return nil, nil, failure.OfState("the test authority of virtual cards cannot be opened", err)
 		}
 		roots, intermediates = ca.Pools()
 		return roots, intermediates, nil

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
+
+	"github.com/sirupsen/logrus"
 
 	"authbridge/agent/api"
 	"authbridge/agent/contract"
@@ -109,17 +113,30 @@ const ownTokenName = "own"
 // which no token has unless it was asked for by name.
 var ownRights = []contract.Right{contract.RightRead, contract.RightLease, contract.RightVirtual, contract.RightIdentity, contract.RightAdmin}
 
-// token keeps a token for this user's own tools in a file of the state folder; one
-// that the store does not know any more is replaced. The system service has none:
-// it would be everybody's who gets at the file.
-func (u *users) token(ctx context.Context, kept *store.Store, file string) error {
+// longestToken is above that of a token.
+const longestToken = 256
+
+// token keeps a token for this user's own tools in a file of the state folder.
+// One that the store does not know, or that others may have read, is kept aside,
+// and its successor takes its place. The system service has none: it would be
+// everybody's who gets at the file.
+func (u *users) token(ctx context.Context, kept *store.Store, file string, log *logrus.Logger) error {
 	if u.standings != nil {
 		return nil
 	}
-	if secret, err := os.ReadFile(file); err == nil {
+	secret, err := platform.ReadPrivate(file, longestToken)
+	if err == nil {
 		if token, known := kept.Token(secret); known && (token.User == "" || token.User == u.self) {
-			return os.Chmod(file, 0o600)
+			return nil
 		}
+		err = errors.New("it is no token of this daemon")
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		aside, failed := keepAside(file)
+		if failed != nil {
+			return failed
+		}
+		log.WithError(err).WithField("kept", aside).Warn("the file with the token is not as it was written: it is kept aside, and there is a new token")
 	}
 	_ = kept.RevokeToken(ctx, ownTokenName) // its secret is lost
 	token, err := kept.CreateToken(ctx, u.self, ownTokenName, ownRights, 0)

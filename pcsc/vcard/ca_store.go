@@ -45,10 +45,10 @@ func OpenCA(dir string, options ...Option) (*CA, error) {
 		}
 	}
 	if err := os.Rename(draft, home); err != nil {
-		if winner, loadErr := loadCA(home, options); loadErr == nil {
-			return winner, nil
+		if winner, loadErr := loadCA(home, options); !errors.Is(loadErr, fs.ErrNotExist) {
+			return winner, loadErr
 		}
-		return nil, err
+		return nil, fmt.Errorf("%s: not all of its files are there", home)
 	}
 	return ca, nil
 }
