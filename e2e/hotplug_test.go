@@ -142,7 +142,8 @@ func TestAReaderThatIsUnpluggedInMidAPDU(t *testing.T) {
 	b := startBridge(t, folder, func(c *inventory.CardsConfig) { c.Connector = conns })
 	c := newClient(t)
 	c.reach(b.inv)
-	goroutines, descriptors := goleak.IgnoreCurrent(), openDescriptors(t, folder)
+	b.awaitSource("up")
+	goroutines, descriptors := goleak.IgnoreCurrent(), openDescriptors(t, folder) // that to pcscd among them
 	var want []contract.EventType
 	for round := range scaled(6, 50) {
 		mute := newCard(t, "555200000001")
