@@ -57,7 +57,7 @@ var failed = map[deed]string{
 
 // tell shows a notification. Where none can be shown, the menu has it all.
 func (t *tray) tell(ctx context.Context, title, text string) {
-	_, _ = t.bell.Show(ctx, title, line(text))
+	_, _ = t.bell.Show(ctx, title, sentence(text))
 }
 
 // ring shows a notification for each ceremony that waits for somebody, once, and
@@ -72,7 +72,7 @@ func (t *tray) ring(ctx context.Context) {
 	}
 	for key, text := range due {
 		if _, shown := t.rung[key]; !shown {
-			number, _ := t.bell.Show(ctx, "authbridge", line(text))
+			number, _ := t.bell.Show(ctx, "authbridge", sentence(text))
 			t.rung[key] = number
 		}
 	}

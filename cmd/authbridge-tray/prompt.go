@@ -10,16 +10,16 @@ import (
 	"authbridge/agent/contract"
 )
 
-// prompts has a row for each ceremony that needs somebody. One that waits for a
-// PIN which this user may give can be clicked.
-func (w *world) prompts(now time.Time) []row {
-	var list []row
+// prompts are the ceremonies that need somebody. One that waits for a PIN which
+// this user may give can be clicked.
+func (w *world) prompts(now time.Time) []entry {
+	var list []entry
 	for _, c := range w.waiting() {
-		r := row{text: w.ask(c) + left(now, c.Deadline)}
+		e := entry{text: w.ask(c) + left(now, c.Deadline)}
 		if asksPIN(c) {
-			r.action = action{enterPIN, c.ID}
+			e.action = action{enterPIN, c.ID}
 		}
-		list = append(list, r)
+		list = append(list, e)
 	}
 	return list
 }
@@ -81,7 +81,7 @@ func (w *world) dialogText(c contract.Ceremony) string {
 		text = append(text, "How many tries are left is not known.")
 	}
 	for i, t := range text {
-		text[i] = line(t)
+		text[i] = sentence(t)
 	}
 	return strings.Join(text, "\n")
 }

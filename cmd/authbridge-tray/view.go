@@ -62,10 +62,10 @@ const (
 const (
 	rowVerdict = 0
 	rowWhy     = 1
-	rowPrompts = 2              // three ceremonies that need somebody
-	rowHealth  = rowPrompts + 3 // authenticators and what is wrong with them
-	rowQueue   = rowHealth + 12 // leases and who waits
-	rowLast    = rowQueue + 6   // what happened last
+	rowPrompts = rowWhy + linesEach // ceremonies that need somebody
+	rowHealth  = rowPrompts + 6     // authenticators, and what is wrong with them
+	rowQueue   = rowHealth + 16     // leases and who waits
+	rowLast    = rowQueue + 6       // what happened last
 	rowOpen    = rowLast + 1
 	rowCopy    = rowLast + 2
 	rowStart   = rowLast + 3
@@ -80,13 +80,13 @@ var parts = [...]int{rowHealth, rowOpen}
 func (w *world) view(now time.Time) view {
 	state, title, why := w.overall()
 	v := view{state: state, title: "authbridge: " + title}
-	v.put(rowVerdict, 1, []row{{text: title}})
-	v.put(rowWhy, 1, []row{{text: why}})
-	v.put(rowPrompts, rowHealth-rowPrompts, w.prompts(now))
-	v.put(rowHealth, rowQueue-rowHealth, w.health())
-	v.put(rowQueue, rowLast-rowQueue, w.queue())
+	v.put(rowVerdict, rowWhy, []entry{{text: title}})
+	v.put(rowWhy, rowPrompts, []entry{{text: why}})
+	v.put(rowPrompts, rowHealth, w.prompts(now))
+	v.put(rowHealth, rowQueue, w.health())
+	v.put(rowQueue, rowLast, w.queue())
 	if !w.last.At.IsZero() {
-		v.put(rowLast, 1, []row{{text: w.last.At.Local().Format("15:04:05  ") + w.last.Text}})
+		v.put(rowLast, rowOpen, []entry{{text: w.last.At.Local().Format("15:04:05  ") + w.last.Text}})
 	}
 	if w.gone == "" {
 		v.rows[rowOpen] = row{"Open the page", action{what: openPage}}
@@ -98,14 +98,38 @@ func (w *world) view(now time.Time) view {
 	return v
 }
 
-// put fills the rows of a part. Where there are too many, the last says so.
-func (v *view) put(from, room int, list []row) {
-	if more := len(list) - room; more > 0 && room > 1 {
-		list = append(slices.Clone(list[:room-1]), row{text: fmt.Sprintf("and %d lines more: open the page", more+1)})
+// entry is what is said at once, in as many rows as it takes: what there is,
+// and what to do. A click on any of them is the same.
+type entry struct {
+	text, remedy string
+	action       action
+}
+
+func (e entry) lines(room int) []string {
+	lines := wrap(e.text, min(room, linesEach))
+	if e.remedy != "" {
+		lines = append(lines, wrap(todo+e.remedy, linesEach)...)
 	}
-	for i, r := range list[:min(room, len(list))] {
-		r.text = line(r.text)
-		v.rows[from+i] = r
+	return lines
+}
+
+// put fills the rows of a part, up to the next, with whole entries. Where there
+// are too many, the last row says so.
+func (v *view) put(from, next int, list []entry) {
+	for i, e := range list {
+		room := next - from
+		lines := e.lines(room)
+		if i < len(list)-1 {
+			room-- // for the row that says how many more there are
+		}
+		if len(lines) > room {
+			v.rows[from] = row{text: fmt.Sprintf("and %d more: open the page", len(list)-i)}
+			return
+		}
+		for _, line := range lines {
+			v.rows[from] = row{line, e.action}
+			from++
+		}
 	}
 }
 
@@ -200,24 +224,21 @@ func trouble(c contract.Condition) bool {
 	return false
 }
 
-// health has a row for each authenticator, and for whatever fails up to three more
-// that say what to do; what fails comes first.
-func (w *world) health() []row {
-	var ill, well []row
+// health says how each authenticator is, and of what fails what to do; what
+// fails comes first.
+func (w *world) health() []entry {
+	var ill, well []entry
 	add := func(name string, checks []contract.Check, condition contract.Condition) {
 		check, fails := failing(checks)
 		switch {
 		case fails:
-			ill = append(ill, row{text: "✗ " + name + ": " + check.Evidence})
-			for i, part := range wrap(check.Remedy, longest-len("    → ")) {
-				ill = append(ill, row{text: [...]string{"    → ", "       "}[min(i, 1)] + part})
-			}
+			ill = append(ill, entry{text: "✗ " + name + ": " + check.Evidence, remedy: check.Remedy})
 		case trouble(condition):
-			ill = append(ill, row{text: "✗ " + name + ": " + words[condition]})
+			ill = append(ill, entry{text: "✗ " + name + ": " + words[condition]})
 		case condition == contract.Ready:
-			well = append(well, row{text: "✓ " + name})
+			well = append(well, entry{text: "✓ " + name})
 		case condition != contract.Empty && condition != "":
-			well = append(well, row{text: "… " + name + ": " + words[condition]})
+			well = append(well, entry{text: "… " + name + ": " + words[condition]})
 		}
 	}
 	for _, a := range w.sortedAuthenticators() {
@@ -248,21 +269,21 @@ func (w *world) failingMachine() (list []contract.Check) {
 	return list
 }
 
-// queue has a row for each lease: those that are taken, then who waits.
-func (w *world) queue() []row {
+// queue names each lease: those that are taken, then who waits.
+func (w *world) queue() []entry {
 	leases := sorted(w.leases, func(l contract.Lease) []string {
 		return []string{fmt.Sprintf("%06d", l.Position), l.QueuedAt.UTC().Format(time.RFC3339Nano), l.ID}
 	})
-	list := make([]row, 0, len(leases))
+	list := make([]entry, 0, len(leases))
 	for _, l := range leases {
 		who := l.Holder
 		if l.Purpose != "" {
 			who += ", " + l.Purpose
 		}
 		if l.State == contract.LeaseQueued {
-			list = append(list, row{text: fmt.Sprintf("Waits (%d): %s", l.Position, who)})
+			list = append(list, entry{text: fmt.Sprintf("Waits (%d): %s", l.Position, who)})
 		} else {
-			list = append(list, row{text: fmt.Sprintf("Lent: %s to %s", cmp.Or(l.Name, l.Authenticator), who)})
+			list = append(list, entry{text: fmt.Sprintf("Lent: %s to %s", cmp.Or(l.Name, l.Authenticator), who)})
 		}
 	}
 	return list

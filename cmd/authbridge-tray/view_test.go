@@ -12,6 +12,7 @@ import (
 
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 )
 
 var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
@@ -129,13 +130,13 @@ func TestALateListTurnsNothingBack(t *testing.T) {
 
 func TestTheDialogSaysWhatAPersonMustKnow(t *testing.T) {
 	t.Parallel()
-	three := 3
+	three, purpose := 3, "run 17"+strings.Repeat(" of a suite", 10) // longer than a row
 	c := contract.Ceremony{
 		ID: "c1", Lease: "lease-a-1", Name: "card\n4f2a", Origin: contract.Virtual, Target: "int", Type: contract.CeremonySign, State: contract.CeremonyPIN,
 		Prompt: &contract.Prompt{Kind: "pin", Text: "Enter the PIN", TriesLeft: &three},
 	}
-	w := seen(contract.Snapshot{Leases: []contract.Lease{{ID: "lease-a-1", State: contract.LeaseActive, Holder: "token ci", Purpose: "run 17"}}}, nil)
-	const want = "Token ci (run 17) asks for the PIN of card 4f2a.\nWith it, it signs at int.\nIt is a virtual authenticator: do not enter the PIN of a real one.\n3 tries are left."
+	w := seen(contract.Snapshot{Leases: []contract.Lease{{ID: "lease-a-1", State: contract.LeaseActive, Holder: "token ci", Purpose: purpose}}}, nil)
+	want := "Token ci (" + purpose + ") asks for the PIN of card 4f2a.\nWith it, it signs at int.\nIt is a virtual authenticator: do not enter the PIN of a real one.\n3 tries are left."
 	if got := w.dialogText(c); got != want {
 		t.Errorf("%s", got)
 	}
@@ -150,12 +151,45 @@ func TestTheMenuIsBounded(t *testing.T) {
 		s.Leases = append(s.Leases, contract.Lease{ID: fmt.Sprintf("lease-%d", i), State: contract.LeaseQueued, Position: i + 1, Holder: name})
 	}
 	v := seen(s, nil).view(noon)
-	if !has(v, "and 289 lines more: open the page") {
+	if !has(v, "and 98 more: open the page") || !has(v, "and 99 more: open the page") {
 		t.Error(text(v))
 	}
 	for _, r := range v.rows {
 		if utf8.RuneCountInString(r.text) > longest || strings.ContainsAny(r.text, "\x1b\u202e\n") {
 			t.Errorf("%q", r.text)
+		}
+	}
+}
+
+// TestWhatToDoCanBeReadInTheMenu: a remedy is longer than a row of a menu may be.
+func TestWhatToDoCanBeReadInTheMenu(t *testing.T) {
+	t.Parallel()
+	word := strings.Repeat("w", 60)
+	for text, want := range map[string][]string{
+		"":                              {""},
+		"short":                         {"short"},
+		word + " " + word[:29]:          {word + " " + word[:29]},
+		word + " " + word[:30]:          {word, "    " + word[:30]},
+		todo + word + " " + word:        {todo + word, "      " + word},
+		word + word:                     {word + word[:30], "    " + word[:30]},
+		word + "   " + word[:30]:        {word, "    " + word[:30]},
+		strings.Repeat(word+" ", 4):     {word, "    " + word, "    " + word + " " + word[:24] + "…"},
+		word + "\n\x1b" + word[:30]:     {word, "    " + word[:30]},
+		strings.Repeat(word+"é ", 2):    {word + "é", "    " + word + "é"},
+		strings.Repeat(" ", 100) + word: {"", "    " + word},
+	} {
+		if got := wrap(text, linesEach); !slices.Equal(got, want) {
+			t.Errorf("%q becomes\n%q, want\n%q", text, got, want)
+		}
+	}
+	for _, f := range failure.All() {
+		v := seen(contract.Snapshot{}, fails(contract.Check{Target: "int", State: contract.Fail, Evidence: "no", Remedy: f.Remedy})).view(noon)
+		var said []string
+		for _, r := range v.rows[rowHealth:rowQueue] {
+			said = append(said, strings.Fields(r.text)...)
+		}
+		if got := strings.Join(said, " "); !strings.Contains(got, f.Remedy) {
+			t.Errorf("of what to do about %s the menu says %q", f.Code, got)
 		}
 	}
 }
@@ -205,22 +239,5 @@ func TestTheIconsDifferInShape(t *testing.T) {
 		if file := ico(icon(s)); !bytes.Equal(file[22:], icon(s)) || file[2] != 1 || file[4] != 1 || file[6] != iconSize {
 			t.Errorf("the icon file of %s begins % x", s, file[:22])
 		}
-	}
-}
-
-func TestWhatToDoIsReadableInTheMenu(t *testing.T) {
-	words := strings.Repeat("insert the card ", 9) + "again"
-	for text, want := range map[string][]string{
-		"":                       nil,
-		"Insert the card.":       {"Insert the card."},
-		words:                    {strings.Repeat("insert the card ", 4) + "insert", strings.Repeat("the card insert ", 4) + "the card", "again"},
-		strings.Repeat("x", 100): {strings.Repeat("x", 100)},
-	} {
-		if got := wrap(text, 72); !slices.Equal(got, want) {
-			t.Errorf("%q is broken into %q", text, got)
-		}
-	}
-	if got := wrap(strings.Repeat("word ", 100), 20); len(got) != 3 {
-		t.Errorf("%d lines", len(got))
 	}
 }
