@@ -5,6 +5,7 @@ package main
 import (
 	"runtime"
 	"slices"
+	"time"
 
 	"fyne.io/systray"
 )
@@ -14,7 +15,7 @@ type menu struct {
 	shown   view
 	items   [rows]*systray.MenuItem
 	icons   [ready + 1][]byte
-	clicked chan int
+	clicked chan click
 }
 
 // runMenu shows the menu until leaveMenu, on the thread that the program began
@@ -32,7 +33,7 @@ func leaveMenu() { systray.Quit() }
 // newMenu makes the icon and all rows there ever are, so that the menu does not
 // grow. It is called once systray runs.
 func newMenu() *menu {
-	m := &menu{clicked: make(chan int)}
+	m := &menu{clicked: make(chan click)}
 	for s := range m.icons {
 		if m.icons[s] = icon(state(s)); runtime.GOOS == "windows" {
 			m.icons[s] = ico(m.icons[s])
@@ -49,7 +50,7 @@ func newMenu() *menu {
 		m.items[i] = item
 		go func() {
 			for range item.ClickedCh {
-				m.clicked <- i
+				m.clicked <- click{i, time.Now()}
 			}
 		}()
 	}
@@ -57,7 +58,7 @@ func newMenu() *menu {
 }
 
 // clicks are the rows that were clicked.
-func (m *menu) clicks() <-chan int { return m.clicked }
+func (m *menu) clicks() <-chan click { return m.clicked }
 
 // show tells the panel what has changed, and nothing else: each call is a signal
 // on the bus.

@@ -13,7 +13,7 @@ import (
 // session can click, and can change what is shown.
 type face interface {
 	show(v view)
-	clicks() <-chan int // rows
+	clicks() <-chan click
 }
 
 // bell tells a person something in passing (platform.Desktop).
@@ -33,6 +33,7 @@ type tray struct {
 	now       func() time.Time
 
 	world    world
+	means    meanings
 	rung     map[string]uint32 // notifications that are shown, by what is due
 	dialogue *dialogue         // while there is one
 
@@ -90,6 +91,7 @@ func (t *tray) run(ctx context.Context) {
 	for {
 		shown := t.world.view(t.now())
 		t.face.show(shown)
+		t.means.learn(shown, t.now())
 		if waits := len(t.world.waiting()) > 0; waits != ticking {
 			if ticking = waits; waits {
 				clock.Reset(second)
@@ -114,8 +116,8 @@ func (t *tray) run(ctx context.Context) {
 			t.ring(ctx)
 		case number := <-t.bell.Clicked():
 			t.open(ctx, number)
-		case i := <-t.face.clicks():
-			a := shown.rows[i].action // not what the panel says of it
+		case c := <-t.face.clicks():
+			a := t.means.of(c)
 			if a.what == quit {
 				return
 			}

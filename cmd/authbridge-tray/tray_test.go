@@ -22,11 +22,11 @@ type wall struct {
 	mu      sync.Mutex
 	views   []view
 	changed chan struct{}
-	clicked chan int
+	clicked chan click
 }
 
 func newWall() *wall {
-	return &wall{changed: make(chan struct{}), clicked: make(chan int)}
+	return &wall{changed: make(chan struct{}), clicked: make(chan click)}
 }
 
 func (w *wall) show(v view) {
@@ -37,7 +37,10 @@ func (w *wall) show(v view) {
 	w.changed = make(chan struct{})
 }
 
-func (w *wall) clicks() <-chan int { return w.clicked }
+func (w *wall) clicks() <-chan click { return w.clicked }
+
+// click clicks on a row that has been there for a while.
+func (w *wall) click(row int) { w.clicked <- click{row, time.Now().Add(time.Minute)} }
 
 // wait gives the first view that is as wanted.
 func (w *wall) wait(t *testing.T, what string, wanted func(view) bool) view {
@@ -256,17 +259,19 @@ func TestAPINIsAskedForAndGivenOnce(t *testing.T) {
 	if touch.rows[rowPrompts].action.what != nothing {
 		t.Error("to click on a touch does something")
 	}
-	w.clicked <- rowPrompts // and so does nothing
+	w.click(rowPrompts) // and so does nothing
+	before := time.Now()
 	s.Ceremonies.Step(apitest.SampleCeremony, contract.CeremonyPIN)
 	w.wait(t, "a PIN that is waited for", func(v view) bool { return v.rows[rowPrompts].action.what == enterPIN })
-	w.clicked <- rowPrompts
+	w.clicked <- click{rowPrompts, before} // when it was a touch
+	w.click(rowPrompts)
 	if got := <-ask; !strings.Contains(got.text, "asks for the PIN of virtual key 1") || !strings.Contains(got.text, "signs in at mock") {
 		t.Errorf("the dialog says\n%s", got.text)
 	}
 	if calls := s.Ceremonies.Calls(); len(calls) > 0 {
 		t.Errorf("a click alone does %v", calls)
 	}
-	w.clicked <- rowPrompts // a second dialog is not opened
+	w.click(rowPrompts) // a second dialog is not opened
 	pin := []byte("4711")
 	answer <- pin
 	for len(s.Ceremonies.PINs()) == 0 {
@@ -303,7 +308,7 @@ func TestADialogGoesWithItsCeremony(t *testing.T) {
 		s.Ceremonies.Stage(owner(), contract.CeremonyTouch)
 		s.Ceremonies.Step(apitest.SampleCeremony, contract.CeremonyPIN)
 		w.wait(t, "a PIN that is waited for", func(v view) bool { return v.rows[rowPrompts].action.what == enterPIN })
-		w.clicked <- rowPrompts
+		w.click(rowPrompts)
 		<-opened
 		s.Ceremonies.Finish(apitest.SampleCeremony, contract.CeremonyTimedOut, nil)
 		<-closed
@@ -368,13 +373,13 @@ func TestWhatCannotBeDoneIsTold(t *testing.T) {
 		tr.deeds.openPage = func(context.Context) error { return errors.New("no browser <b>is</b> here") }
 	})
 	w.wait(t, "the daemon", func(v view) bool { return v.rows[rowOpen].text != "" })
-	w.clicked <- rowOpen
+	w.click(rowOpen)
 	for n, said := range c.next(t) {
 		if n != 1 || !strings.Contains(said, "no browser") {
 			t.Errorf("%d: %s", n, said)
 		}
 	}
-	w.clicked <- rowQuit
+	w.click(rowQuit)
 }
 
 func TestTheReportHasNoNamesOfPeople(t *testing.T) {
