@@ -244,11 +244,13 @@ func TestTheDaemonStaysSmall(t *testing.T) {
 
 func TestTheClientsOpenNothingOfTheServer(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "linux", "./agent/client", "./cmd/authbridge-tray") {
-		for _, dep := range p.Deps {
-			for _, server := range []string{"authbridge/agent/api", "authbridge/agent/inventory", "authbridge/agent/store", "authbridge/pcsc", "authbridge/fido"} {
-				if dep == server || strings.HasPrefix(dep, server+"/") {
-					t.Errorf("%s links %s", p.ImportPath, dep)
+	for _, goos := range []string{"linux", "windows", "darwin"} {
+		for _, p := range list(t, goos, "./agent/client", "./cmd/authbridge-tray") {
+			for _, dep := range p.Deps {
+				for _, server := range []string{"authbridge/agent/api", "authbridge/agent/inventory", "authbridge/agent/store", "authbridge/pcsc", "authbridge/fido"} {
+					if dep == server || strings.HasPrefix(dep, server+"/") {
+						t.Errorf("%s (%s) links %s", p.ImportPath, goos, dep)
+					}
 				}
 			}
 		}

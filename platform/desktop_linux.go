@@ -21,6 +21,7 @@ const (
 	notifyPath    = "/org/freedesktop/Notifications"
 	trayWatcher   = "org.kde.StatusNotifierWatcher"
 	ofTheBus      = "org.freedesktop.DBus"
+	ourName       = "authbridge.Tray"
 	forTheUser    = -1 // the desktop decides how long
 	signalsInFlow = 16
 	actionInvoked = notifications + ".ActionInvoked"
@@ -71,6 +72,23 @@ func (d *Desktop) Gone() <-chan struct{} { return d.bus.Context().Done() }
 
 // Leave ends it.
 func (d *Desktop) Leave() { _ = d.bus.Close() }
+
+// Claim takes the place of the one tray of a session, by a name on its bus; *Held
+// if another has it. It ends with Leave or with the process.
+func (d *Desktop) Claim(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, desktopTime)
+	defer cancel()
+	var reply uint32
+	err := d.bus.BusObject().CallWithContext(ctx, ofTheBus+".RequestName", 0, ourName, uint32(dbus.NameFlagDoNotQueue)).Store(&reply)
+	if err != nil || dbus.RequestNameReply(reply) != dbus.RequestNameReplyExists {
+		return err
+	}
+	held, pid := &Held{What: tray}, uint32(0)
+	if d.bus.BusObject().CallWithContext(ctx, ofTheBus+".GetConnectionUnixProcessID", 0, ourName).Store(&pid) == nil {
+		held.PID = int(pid)
+	}
+	return held
+}
 
 // ShowsTrays is whether something here shows tray icons now.
 func (d *Desktop) ShowsTrays(ctx context.Context) (bool, error) {

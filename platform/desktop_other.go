@@ -1,11 +1,16 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package platform
 
-import "context"
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+)
 
 // Desktop is where a person is told something. Here that is the tray alone.
-type Desktop struct{}
+type Desktop struct{ claim io.Closer }
 
 // OpenDesktop finds it.
 func OpenDesktop(context.Context) (*Desktop, error) { return &Desktop{}, nil }
@@ -14,7 +19,19 @@ func OpenDesktop(context.Context) (*Desktop, error) { return &Desktop{}, nil }
 func (*Desktop) Gone() <-chan struct{} { return nil }
 
 // Leave ends it.
-func (*Desktop) Leave() {}
+func (d *Desktop) Leave() {
+	if d.claim != nil {
+		_ = d.claim.Close()
+	}
+}
+
+// Claim takes the place of the one tray of a user, by a lock in their own folder
+// for what does not last; *Held if another has it. It ends with Leave or with the
+// process.
+func (d *Desktop) Claim(context.Context) (err error) {
+	d.claim, err = lockFile(filepath.Join(os.TempDir(), "authbridge-tray.lock"), tray, 0o600)
+	return err
+}
 
 // ShowsTrays is always true.
 func (*Desktop) ShowsTrays(context.Context) (bool, error) { return true, nil }

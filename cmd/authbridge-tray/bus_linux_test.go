@@ -289,6 +289,29 @@ func TestThePanelMayRestart(t *testing.T) {
 	}
 }
 
+// TestThereIsOneTrayASession: two would be two icons, and each prompt told twice.
+func TestThereIsOneTrayASession(t *testing.T) {
+	binary, p := program(t), newPanel(t)
+	s := apitest.Start(t, apitest.Options{})
+	first, _ := run(t, binary, onBus(p, s))
+	p.watch()
+	second, said := run(t, binary, onBus(p, s))
+	if err := second.Wait(); err != nil {
+		t.Errorf("the second ends with %v", err)
+	}
+	if want := fmt.Sprintf("authbridge-tray: the tray of this session is held by process %d\n", first.Process.Pid); said.String() != want {
+		t.Errorf("the second says %q, want %q", said, want)
+	}
+	if err := first.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Wait(); err != nil {
+		t.Error(err)
+	}
+	run(t, binary, onBus(p, s))
+	p.watch() // and the next one has its place
+}
+
 func TestTheTrayEndsWithItsSession(t *testing.T) {
 	binary, p := program(t), newPanel(t)
 	s := apitest.Start(t, apitest.Options{})

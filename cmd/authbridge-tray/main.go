@@ -98,6 +98,10 @@ func start(args []string, stderr io.Writer) int {
 		return exitNoDesktop
 	}
 	defer desktop.Leave()
+	if err := desktop.Claim(ctx); err != nil { // two would be two icons
+		_, _ = fmt.Fprintln(stderr, "authbridge-tray:", err)
+		return exitHeld(err)
+	}
 	cl := client.FromEnvironment(os.Getenv, s.stateDir)
 	defer cl.Close()
 	ended := make(chan struct{})
@@ -118,6 +122,15 @@ func start(args []string, stderr io.Writer) int {
 		return exitNoDesktop
 	}
 	return exitDone
+}
+
+// exitHeld is 0 where a tray is there already: what was asked for is so.
+func exitHeld(err error) int {
+	var held *platform.Held
+	if errors.As(err, &held) {
+		return exitDone
+	}
+	return exitNoDesktop
 }
 
 // leaveWith ends the tray with its session: when the bus is gone nobody sees it.

@@ -145,7 +145,11 @@ func enterPIN(t *testing.T, d *desktop, cl *client.Client) {
 	must(t, err)
 	ceremony, err := cl.Begin(ctx, contract.CeremonyRequest{Lease: lease.ID, Type: contract.CeremonyCreate, Origin: "http://localhost", Options: options, PIN: &contract.PINSource{Ask: true}})
 	must(t, err)
-	d.until("a row for the PIN", func() bool { return d.clickRow("Enter the PIN of") })
+	d.until("a dialog for the PIN", func() bool { // the first clicks come too soon after the row
+		d.clickRow("Enter the PIN of")
+		_, err := os.Stat(d.dir + "/shown")
+		return err == nil
+	})
 	done, err := cl.Ceremony(ctx, ceremony.ID, time.Minute)
 	must(t, err)
 	if done.State != contract.CeremonyDone {
