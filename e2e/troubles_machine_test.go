@@ -239,6 +239,22 @@ func fullMeanwhile(x *troubled) seen {
 	return s
 }
 
+// fullAtEnd: what could not be kept is said, and it is not taken for wrong usage.
+func fullAtEnd(x *troubled) seen {
+	x.small("2m")
+	x.start()
+	x.must("ready", "--aal", "3", "--target", "mock", "--kind", "smartcard", "--wait", "30s") // it counts what it is sent
+	empty := x.fill()
+	must(x.t, x.daemon.Process.Signal(syscall.SIGTERM))
+	_ = x.daemon.Wait()
+	s := x.refusal(x.logged(), x.daemon.ProcessState.ExitCode())
+	x.daemon = nil
+	s.does, s.left = "ends, and says what it could not keep", "is as it was last written"
+	empty()
+	x.startsNow()
+	return s
+}
+
 func noManager(x *troubled) seen {
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
 		pcscd.Lacks(x.t, "systemd runs here")

@@ -62,6 +62,7 @@ var troubles = map[string][]func(*troubled) seen{
 	"the port is for the administrator":               {lowPort},
 	"the disk is full, and the daemon is to start":    {fullAtStart},
 	"the disk gets full while the daemon runs":        {fullMeanwhile},
+	"the disk is full, and the daemon ends":           {fullAtEnd},
 	"nothing manages services: `service install`":     {noManager},
 	"no session bus: `ceremony sign --pin-keyring`":   {noBus},
 	"no daemon runs: `ready`":                         {noDaemon},

@@ -1,8 +1,8 @@
 package platform
 
 import (
+	"errors"
 	"os"
-	"strings"
 	"testing"
 )
 
@@ -27,7 +27,7 @@ func TestASocketOfAnotherUserIsNotTrusted(t *testing.T) {
 		_ = conn.Close()
 		t.Fatal("a socket of another user is dialled")
 	}
-	if !strings.Contains(err.Error(), "not trusted") {
+	if !errors.Is(err, ErrNotYours) {
 		t.Errorf("%v", err)
 	}
 }

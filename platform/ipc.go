@@ -19,6 +19,10 @@ type Peer struct {
 // ErrInUse is returned by Listen where a living process has that address.
 var ErrInUse = errors.New("another process listens there")
 
+// ErrNotYours is returned by Dial where the socket is another user's, or this user
+// may not open it.
+var ErrNotYours = errors.New("not for this user")
+
 // ErrNotLocal is returned by PeerOf for connections that carry no identity.
 var ErrNotLocal = errors.New("the connection carries no operating system identity")
 

@@ -104,18 +104,27 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 		return nil, err
 	}
 	var d net.Dialer
-	return d.DialContext(ctx, "unix", address)
+	conn, err := d.DialContext(ctx, "unix", address)
+	return conn, notYours(err)
+}
+
+// notYours marks what the system refuses.
+func notYours(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: %w", ErrNotYours, err)
+	}
+	return err
 }
 
 // trusted refuses a socket that somebody else than a daemon of this user, of root
 // or of the system may have bound.
 func trusted(address string, me int) error {
 	untrusted := func(path string, why string, args ...any) error {
-		return &fs.PathError{Op: "dial", Path: path, Err: fmt.Errorf(why+": not trusted", args...)}
+		return &fs.PathError{Op: "dial", Path: path, Err: fmt.Errorf("%w: "+why, append([]any{ErrNotYours}, args...)...)}
 	}
 	info, err := os.Lstat(address)
 	if err != nil {
-		return err
+		return notYours(err)
 	}
 	switch owner, ok := ownerOf(info); {
 	case !ok || owner == me:

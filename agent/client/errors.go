@@ -12,7 +12,8 @@ import (
 // looked for and how to start one.
 var ErrNotReachable = errors.New("no daemon is reachable")
 
-// NotReachableError is ErrNotReachable with its place, cause and remedy.
+// NotReachableError is ErrNotReachable with its place, cause and remedy. Where the
+// cause is platform.ErrNotYours a daemon may be there, and be another user's.
 type NotReachableError struct {
 	Address string
 	Hint    string
@@ -82,12 +83,14 @@ func (c *Client) refusal(err error) error {
 	return &NotReachableError{Address: c.address, Hint: c.hint(), Err: errors.New(text)}
 }
 
+const start = "start it with `authbridge service start`, or `authbridge run` in a terminal"
+
 func (c *Client) hint() string {
 	switch {
 	case c.URL != "":
-		return "start one with `authbridge run`, or correct AUTHBRIDGE_URL"
+		return start + ", or correct AUTHBRIDGE_URL"
 	case c.StateDir != "":
 		return "start one with `authbridge run --state-dir " + c.StateDir + "`"
 	}
-	return "start one with `authbridge run`, or say where it is with --state-dir or AUTHBRIDGE_URL and AUTHBRIDGE_TOKEN"
+	return start + ", or say where it is with --state-dir or AUTHBRIDGE_URL and AUTHBRIDGE_TOKEN"
 }

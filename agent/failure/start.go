@@ -14,6 +14,7 @@ const (
 	PhysicalOff       Code = "PHYSICAL_OFF"
 	NotRunning        Code = "NOT_RUNNING"
 	NotOurs           Code = "NOT_OURS"
+	NotYours          Code = "NOT_YOURS"
 	PageNotOpened     Code = "PAGE_NOT_OPENED"
 	TrayNone          Code = "TRAY_NONE"
 )
@@ -62,7 +63,11 @@ func startEntries() []Entry {
 		},
 		{
 			Code: NotRunning, Title: "The daemon does not answer",
-			Remedy: "Start the daemon with `authbridge run`, or say where it is with `--state-dir`.",
+			Remedy: "Start the daemon with `authbridge service start`, or with `authbridge run` in a terminal, or say where it is with `--state-dir`.",
+		},
+		{
+			Code: NotYours, Title: "The socket there is not for this user",
+			Remedy: "Run this as the user whose daemon it is, in a container with `--user \"$(id -u)\"`, or reach it by TCP with AUTHBRIDGE_URL and AUTHBRIDGE_TOKEN.",
 		},
 		{
 			Code: NotOurs, Title: "Something else answers at the daemon's address",

@@ -160,7 +160,9 @@ func newLease(f *flags) *cobra.Command {
 released when the command ends, however it ends.
 
 The command finds AUTHBRIDGE_LEASE, AUTHBRIDGE_URL and AUTHBRIDGE_TOKEN in its
-environment: the token is the lease's own and can use and end it, no more.
+environment: the token is the lease's own and can use and end it, no more. An
+AUTHBRIDGE_URL by which the daemon was reached, such as a socket in a container,
+stays as it is.
 
 Exit codes: the command's own (128+N if signal N ended it); 75 the authenticator
 was not obtained, 69 no daemon, 77 refused, 2 wrong usage, 126 and 127 the command
@@ -190,7 +192,7 @@ did not start.`,
 				cmd := exec.Command(path, args[1:]...)
 				cmd.Args[0] = args[0]
 				cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, c.OutOrStdout(), c.ErrOrStderr()
-				cmd.Env = append(os.Environ(), "AUTHBRIDGE_LEASE="+lease.ID, "AUTHBRIDGE_URL="+lease.URL, "AUTHBRIDGE_TOKEN="+lease.Token)
+				cmd.Env = append(os.Environ(), "AUTHBRIDGE_LEASE="+lease.ID, "AUTHBRIDGE_URL="+f.reached(lease.URL), "AUTHBRIDGE_TOKEN="+lease.Token)
 				code = runUnder(cmd, signals, lease, newScreen(c.ErrOrStderr()))
 				return nil
 			})

@@ -18,6 +18,7 @@ import (
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
+	"authbridge/platform"
 )
 
 // version is set by the build (scripts/version).
@@ -119,6 +120,14 @@ func explain(err error) (code int, words string) {
 		return e.code, ""
 	case errors.As(err, &e):
 		return e.code, e.Error()
+	case errors.As(err, &unreachable) && errors.Is(err, platform.ErrNotYours):
+		entry, _ := failure.Lookup(failure.NotYours)
+		what := unreachable.Err
+		var call *url.Error // which says nothing more
+		if errors.As(what, &call) {
+			what = call.Err
+		}
+		return exitNotReachable, fmt.Sprintf("%s: %v\n  → %s", entry.Code, what, entry.Remedy)
 	case errors.As(err, &unreachable):
 		what := "no daemon answers at " + unreachable.Address
 		var call *url.Error // what the network said is no news

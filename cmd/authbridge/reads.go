@@ -19,6 +19,16 @@ import (
 
 func (f *flags) client() *client.Client { return client.FromEnvironment(getenv, f.stateDir) }
 
+// reached is where the daemon is for a command that this one runs: where this one
+// was told to find it, since the daemon's own address is of another network where
+// this is a container; else what the daemon says.
+func (f *flags) reached(address string) string {
+	if told := getenv("AUTHBRIDGE_URL"); told != "" && f.stateDir == "" {
+		return told
+	}
+	return address
+}
+
 // writeJSON writes as the API does, for scripts.
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
