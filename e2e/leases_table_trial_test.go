@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,12 +85,23 @@ func tryCard(t *testing.T, at rowKey, binary string, d *pcscd.Daemon) *trial {
 	t.Helper()
 	x := newTrial(t, at, binary, "--virtual", "off")
 	x.kind, x.pcscd, x.card = contract.Smartcard, d, lendingCard(t, firstCard)
-	x.await("pcscd", func() bool { return sourceIs("pcsc", "up")(x.status()) })
+	// pcscd looks for cards at intervals, so that it may still tell of the last trial's.
+	x.await("an empty reader", func() bool {
+		s := x.status()
+		return sourceIs("pcsc", "up")(s) && len(s.Authenticators) == 0 &&
+			slices.ContainsFunc(s.Readers, func(r contract.Reader) bool {
+				return r.Name == d.Reader(0) && r.Condition == contract.Empty
+			})
+	})
 	x.putBack()
 	x.await("the card", func() bool {
-		return len(x.status().Authenticators) == 1 && x.status().Authenticators[0].Condition == contract.Ready
+		all := x.status().Authenticators
+		if len(all) != 1 || all[0].Condition != contract.Ready {
+			return false
+		}
+		x.id = all[0].ID
+		return true
 	})
-	x.id = x.status().Authenticators[0].ID
 	t.Cleanup(func() {
 		if x.plug != nil {
 			_ = x.plug.Close()
