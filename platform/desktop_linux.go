@@ -3,7 +3,6 @@ package platform
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -27,9 +26,6 @@ const (
 	actionInvoked = notifications + ".ActionInvoked"
 	defaultAction = "default"
 )
-
-// desktopTime bounds a call to the desktop: one that hangs is none.
-const desktopTime = 2 * time.Second
 
 // OpenDesktop finds the session bus; ErrNoDesktop where there is none. It starts
 // none.

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// Desktop is where a person is told something. Here that is the tray alone.
+// Desktop is where a person is told something. Here that is by osascript(1).
 type Desktop struct{ claim io.Closer }
 
 // OpenDesktop finds it.
@@ -39,8 +39,12 @@ func (*Desktop) ShowsTrays(context.Context) (bool, error) { return true, nil }
 // Clicked never has one.
 func (*Desktop) Clicked() <-chan uint32 { return nil }
 
-// Show shows nothing.
-func (*Desktop) Show(context.Context, string, string) (uint32, error) { return 0, ErrNoDesktop }
+// Show shows a notification, where there is a program for it.
+func (*Desktop) Show(ctx context.Context, title, text string) (uint32, error) {
+	ctx, cancel := context.WithTimeout(ctx, desktopTime)
+	defer cancel()
+	return 0, notify(ctx, title, text)
+}
 
-// Close has nothing to close.
+// Close leaves notifications to the system: they cannot be taken away.
 func (*Desktop) Close(context.Context, uint32) error { return nil }

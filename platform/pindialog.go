@@ -12,7 +12,12 @@ var (
 	ErrNoPINDialog = errors.New("no program is here that asks for a PIN")
 	// ErrPINDeclined: the person closed the dialog.
 	ErrPINDeclined = errors.New("no PIN was entered")
+	// ErrPINTimedOut: nobody answered within the time that the dialog had.
+	ErrPINTimedOut = errors.New("nobody entered a PIN in time")
 )
+
+// longestPIN is that of the API, in octets.
+const longestPIN = 128
 
 // PINDialog is what a person sees who is asked for a PIN. Outside text in it is
 // shown as text.

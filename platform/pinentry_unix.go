@@ -1,4 +1,4 @@
-//go:build unix && !darwin
+//go:build unix
 
 package platform
 
@@ -10,14 +10,15 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 )
 
-// longestPIN is that of the API, in octets.
-const longestPIN = 128
-
 func askPIN(ctx context.Context, d PINDialog) ([]byte, error) {
+	if runtime.GOOS == "darwin" {
+		return askByScript(ctx, d)
+	}
 	for _, name := range pinentries {
 		if program, err := exec.LookPath(name); err == nil {
 			return runPinentry(ctx, program, d)
@@ -190,8 +191,10 @@ func refusal(text string) error {
 	_, _ = fmt.Sscanf(number, "%d", &e.number)
 	e.text = plain(words)
 	switch e.number & gpgNumberOfCode {
-	case gpgCanceled, gpgFullyCanceled, gpgNotConfirmed, gpgTimeout:
+	case gpgCanceled, gpgFullyCanceled, gpgNotConfirmed:
 		return ErrPINDeclined
+	case gpgTimeout:
+		return ErrPINTimedOut
 	}
 	return e
 }

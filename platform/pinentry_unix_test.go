@@ -57,7 +57,7 @@ func TestWhatAPinentryMayDo(t *testing.T) {
 		want   error // nil: some error
 	}{
 		"the person closes it":      {`echo "ERR 83886179 Operation cancelled <Pinentry>"`, ErrPINDeclined},
-		"its time runs out":         {`echo "ERR 83886142 Timeout <Pinentry>"`, ErrPINDeclined},
+		"its time runs out":         {`echo "ERR 83886142 Timeout <Pinentry>"`, ErrPINTimedOut},
 		"there is no terminal":      {`echo "ERR 83918950 Inappropriate ioctl for device <Pinentry>"`, nil},
 		"it ends":                   {`exit 1`, nil},
 		"a broken escape":           {`echo "D 12%4"; echo OK`, nil},
