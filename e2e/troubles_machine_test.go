@@ -123,6 +123,24 @@ func longPath(x *troubled) seen {
 	return s
 }
 
+// noHosts: small containers have no file of hosts, and their name servers know
+// nothing of the machine itself.
+func noHosts(x *troubled) seen {
+	for _, file := range []string{"/etc/hosts", "/etc/resolv.conf"} {
+		mount(x.t, "/dev/null", file, "", unix.MS_BIND, "")
+	}
+	if found, err := net.DefaultResolver.LookupHost(x.t.Context(), "localhost"); err == nil {
+		pcscd.Lacks(x.t, fmt.Sprintf("something else knows that localhost is %v", found))
+	}
+	s := x.start()
+	for _, kind := range []string{"smartcard", "security-key"} {
+		x.must("login", "--target", "mock", "--acr", "AAL3_ANY", "--kind", kind)
+	}
+	x.stop()
+	s.does, s.left = "starts; logins at the mock pass", none
+	return s
+}
+
 func deadSocket(x *troubled) seen {
 	x.start()
 	must(x.t, x.daemon.Process.Kill())

@@ -55,6 +55,7 @@ var troubles = map[string][]func(*troubled) seen{
 	"the home folder is read-only":                    {readOnlyHome},
 	"`HOME` is not set":                               {noHome},
 	"the path of the state folder is long":            {longPath},
+	"nothing knows the name `localhost`":              {noHosts},
 	"something else lies in the place of the socket":  {refuses(rubbish("authbridge.sock"), away("authbridge.sock")), refuses(linkToNowhere("authbridge.sock"), away("authbridge.sock"))},
 	"the socket of a killed daemon lies in its place": {deadSocket},
 	"another daemon has the state folder":             {secondDaemon},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,6 +55,16 @@ func listenOnce(port string, both bool) (listeners []net.Listener, chosen string
 		}
 	}
 	return listeners, port, nil
+}
+
+// dialLocalhost connects to localhost without asking anybody where that is, as
+// RFC 6761, 6.3, wants it: a container may have no file of hosts, and its name
+// server none of that name.
+func dialLocalhost(ctx context.Context, network, address string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "localhost" {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 func closeAll(listeners []net.Listener) {

@@ -84,7 +84,7 @@ func serve(ctx context.Context, s settings, log *logrus.Logger, listening func(a
 		case mock == nil:
 		case !serving:
 			closeAll(mock.listeners)
-		case mock.reached != nil:
+		default:
 			mock.reached.CloseIdleConnections()
 		}
 		return forgetMock(s.StateDir)

@@ -98,14 +98,11 @@ func (s settings) issuers(m *mock) map[string]string {
 func (m *mock) target() login.Target {
 	users := cis2.MockUsers()
 	usual := slices.IndexFunc(users, func(u cis2.User) bool { return u.AAL == 3 && len(u.Roles) == 1 })
-	target := login.Target{
+	return login.Target{
 		Name: cis2.Mock, Issuer: m.Issuer, ClientID: runsID, Client: login.ClientAuth{Secret: []byte(m.runsSecret)},
 		Redirect: m.runsRedirect(), Scopes: runsScopes, Headless: true, Native: true, User: users[usual].UUID,
+		Transport: m.reached,
 	}
-	if m.reached != nil { // else the interface would not be nil
-		target.Transport = m.reached
-	}
-	return target
 }
 
 // runsRedirect is where the users of login runs are sent back to. Only while a

@@ -52,8 +52,8 @@ type mock struct {
 	server     func() (*mockcis2.Server, error)
 	port       string
 	runsSecret string // of the client that login runs are; empty: there is none
-	// reached is how programs of ours reach it, who trust its authority and no
-	// other; nil without TLS.
+	// reached is how programs of ours reach it: by address, and trusting its
+	// authority and no other.
 	reached *http.Transport
 }
 
@@ -75,6 +75,7 @@ func openMock(o mockOrder) (*mock, error) {
 	}
 	var m mock
 	scheme := "http"
+	m.reached = &http.Transport{DialContext: dialLocalhost, IdleConnTimeout: time.Minute}
 	var secured *tls.Config
 	if o.tls {
 		scheme = "https"
@@ -82,9 +83,7 @@ func openMock(o mockOrder) (*mock, error) {
 		if secured, trusted, m.Authority, err = localTLS(folder, time.Now()); err != nil {
 			return nil, failure.OfState("the local authority for TLS", err)
 		}
-		m.reached = &http.Transport{
-			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted}, IdleConnTimeout: time.Minute,
-		}
+		m.reached.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted}
 	}
 	listeners, port, err := listenLocalhost(o.port)
 	if err != nil {

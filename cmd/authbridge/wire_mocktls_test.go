@@ -28,7 +28,7 @@ func TestTheLocalAuthorityIsTrustedForTheMockAlone(t *testing.T) {
 			t.Errorf("%s is reached as the mock is", other.Name)
 		}
 	}
-	if plain := open(false); plain.target().Transport != nil || plain.Authority != "" {
+	if plain := open(false); plain.reached.TLSClientConfig != nil || plain.Authority != "" {
 		t.Error("without TLS there is nothing to trust")
 	}
 }
