@@ -152,12 +152,16 @@ func TestARealPinentryIsUnderstood(t *testing.T) {
 		_, _ = keyboard.Write([]byte("47%11\r"))
 		shown <- text.String()
 	}()
-	pin, err := AskPIN(t.Context(), PINDialog{Title: "authbridge", Text: "Token ci asks for the PIN of card 4f2a.", Within: time.Minute})
+	lines := []string{`Program "node" of user 1000 (100% of run 17) asks for the PIN of card 4f2a.`, "With it, it signs in to login.test.example at int.", "8 tries are left."}
+	pin, err := AskPIN(t.Context(), PINDialog{Title: "authbridge", Text: strings.Join(lines, "\n"), Within: time.Minute})
 	if err != nil || string(pin) != "47%11" {
 		t.Errorf("%q, %v", pin, err)
 	}
-	if text := <-shown; !strings.Contains(text, "Token ci asks for the PIN of card 4f2a.") {
-		t.Errorf("it shows\n%s", text)
+	text := <-shown
+	for _, line := range lines {
+		if !strings.Contains(text, line) {
+			t.Errorf("%q is not in what it shows:\n%s", line, text)
+		}
 	}
 }
 

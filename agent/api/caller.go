@@ -41,6 +41,9 @@ type Caller struct {
 	// is the open page that asks, with the identity of who opened it.
 	code *pageCode
 	page *pageSession
+
+	// program says which program asks; nil: nothing tells.
+	program func() string
 }
 
 // Has is whether the caller was given that right. No right implies another.
@@ -65,7 +68,11 @@ func (c Caller) owner() contract.Owner {
 
 // asks is the caller as leases and ceremonies know it.
 func (c Caller) asks() lease.Caller {
-	return lease.Caller{Owner: c.owner(), Rights: c.Rights, Expires: c.Expires}
+	by := lease.Caller{Owner: c.owner(), Rights: c.Rights, Expires: c.Expires}
+	if c.program != nil {
+		by.Program = c.program()
+	}
+	return by
 }
 
 type callerKey struct{}

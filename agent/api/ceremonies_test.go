@@ -293,3 +293,24 @@ func TestTheCertificateOfASignatureIsForIdentityOnly(t *testing.T) {
 		})
 	}
 }
+
+// TestAPersonIsToldWhichProgramAsks by the word of the operating system, which has
+// one of the socket alone. What a client calls itself counts for nothing.
+func TestAPersonIsToldWhichProgramAsks(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	token := s.NamedToken(t, "owner", time.Hour, contract.RightLease)
+	lend(s, contract.Owner{TokenID: token.ID, Name: "token owner"})
+	for network, c := range map[string]struct{ address, host, want string }{
+		"unix": {s.Socket, "localhost", "token owner by " + apitest.AtTheSocket},
+		"tcp":  {strings.TrimPrefix(s.URL, "http://"), "127.0.0.1:" + portOf(s.URL), "token owner by "},
+	} {
+		r := newRequest("POST", row{target: "/v1/ceremonies", body: sampleCeremony + "}"}, "", token.Secret)
+		r.set("Host", c.host)
+		r.set("User-Agent", "firefox")
+		got := r.send(t, network, c.address)
+		begun := decodeCeremony(t, got.body)
+		if begun.Prompt == nil || begun.Prompt.Asker != c.want || begun.Prompt.RPID != "localhost" {
+			t.Errorf("%s: %d %s", network, got.status, got.body)
+		}
+	}
+}

@@ -20,6 +20,8 @@ type door struct {
 	// It is asked at the first request only, because Windows tells it only
 	// once something was read from the pipe.
 	identify func() (User, error)
+	// program is which program that is; nil on TCP.
+	program func() string
 }
 
 type doorKey struct{}
@@ -30,11 +32,14 @@ func doorOf(ctx context.Context) *door {
 }
 
 // openDoor looks at an accepted connection.
-func openDoor(conn net.Conn, identify func(net.Conn) (User, error)) *door {
+func openDoor(conn net.Conn, users Users) *door {
 	if addr, ok := conn.LocalAddr().(*net.TCPAddr); ok {
 		return &door{hosts: hostsFor(addr.Port)}
 	}
-	return &door{identify: sync.OnceValues(func() (User, error) { return identify(conn) })}
+	return &door{
+		identify: sync.OnceValues(func() (User, error) { return users.Identify(conn) }),
+		program:  sync.OnceValue(func() string { return users.Program(conn) }),
+	}
 }
 
 // hostsFor lists the only Host values that a request to that port may carry

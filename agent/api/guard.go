@@ -90,6 +90,7 @@ func (s *Server) authenticate(d *door, h http.Header) (Caller, *failure.Error) {
 	switch {
 	case sent:
 		if caller, ok := s.tokenCaller(secret); ok {
+			caller.program = d.program
 			return caller, nil
 		}
 		return Caller{}, refuse(failure.Unauthorized, "header.Authorization", "the token is unknown, expired or revoked; send: Authorization: Bearer TOKEN")
@@ -102,7 +103,7 @@ func (s *Server) authenticate(d *door, h http.Header) (Caller, *failure.Error) {
 		e.Err = err
 		return Caller{}, e
 	}
-	return Caller{Name: user.name(), Rights: s.config.Users.Rights(user), User: user}, nil
+	return Caller{Name: user.name(), Rights: s.config.Users.Rights(user), User: user, program: d.program}, nil
 }
 
 // tokenCaller finds whose a token is: one that was made, or one that came with

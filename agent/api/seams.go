@@ -49,6 +49,9 @@ type Users interface {
 	// Identify says who is at the other end of a connection that came in by the
 	// local socket or pipe.
 	Identify(conn net.Conn) (User, error)
+	// Program names the program at the other end of such a connection, as the
+	// operating system does; empty: it does not tell.
+	Program(conn net.Conn) string
 	// Rights are those that a user has now; of one who is not known, those that
 	// tokens of nobody in particular may have.
 	Rights(user User) []contract.Right

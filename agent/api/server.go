@@ -171,7 +171,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     quietLog(s.config.Log),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, doorKey{}, openDoor(c, s.config.Users.Identify))
+			return context.WithValue(ctx, doorKey{}, openDoor(c, s.config.Users))
 		},
 	}
 	var running sync.WaitGroup

@@ -19,6 +19,7 @@ type act struct {
 	station *station       // nil of one that was cut off
 	owner   contract.Owner // of the lease
 	by      contract.Owner // who began it
+	asker   string         // the same for people
 	grant   lease.Grant
 	timeout time.Duration
 	ctx     context.Context // until it is cancelled or its time is up
@@ -70,6 +71,9 @@ const mostSteps = 64
 // step enters a state. It is called by one goroutine at a time, and not again
 // once the act is over.
 func (a *act) step(state contract.CeremonyState, prompt *contract.Prompt) {
+	if prompt != nil {
+		prompt.Asker, prompt.RPID = a.asker, a.rpID()
+	}
 	a.mu.Lock()
 	a.state.State, a.state.Prompt = state, prompt
 	a.state.Deadline = a.state.StartedAt.Add(a.timeout)

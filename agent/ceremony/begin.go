@@ -36,7 +36,7 @@ func (c *Conductor) begin(ctx context.Context, by lease.Caller, request contract
 	if err != nil {
 		return contract.Ceremony{}, err
 	}
-	a := &act{c: c, id: newID(), station: s, owner: s.grant.Owner, by: by.Owner, grant: s.grant, request: request, done: make(chan struct{})}
+	a := &act{c: c, id: newID(), station: s, owner: s.grant.Owner, by: by.Owner, asker: asker(by, s.grant.Owner), grant: s.grant, request: request, done: make(chan struct{})}
 	if err := a.check(by, s.live()); err != nil {
 		return contract.Ceremony{}, err
 	}

@@ -156,7 +156,7 @@ func TestAPersonIsToldToTouchTheKey(t *testing.T) {
 	d := newDesk(t, vkey.Config{Touch: vkey.TouchCommand})
 	c := d.begin(ci, creation(d.lend("l1", ci), noUV))
 	at := d.reaches(c.ID, contract.CeremonyTouch)
-	if at.Prompt == nil || at.Prompt.Kind != "touch" || at.Prompt.Text != "Touch virtual key blue, which blinks, for run 17" {
+	if at.Prompt == nil || at.Prompt.Kind != "touch" || at.Prompt.Text != "Touch virtual key blue, which blinks, for run 17" || at.Prompt.RPID != "localhost" || at.Prompt.Asker != "token ci" {
 		t.Errorf("prompt %+v", at.Prompt)
 	}
 	if at.Deadline.Sub(at.StartedAt) != time.Minute {
@@ -171,8 +171,13 @@ func TestAPersonIsToldToTouchTheKey(t *testing.T) {
 func TestAPersonEntersThePIN(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, vkey.Config{})
-	c := d.begin(user, creation(d.lend("l1", user)))
+	by := user
+	by.Program = "node"
+	c := d.begin(by, creation(d.lend("l1", user)))
 	at := d.reaches(c.ID, contract.CeremonyPIN)
+	if at.Prompt.RPID != "localhost" || at.Prompt.Asker != `program "node" of user 1000` {
+		t.Errorf("prompt %+v", at.Prompt)
+	}
 	if at.Prompt == nil || at.Prompt.Text != "Enter the PIN of virtual key blue, for run 17" || at.Prompt.Again || at.Prompt.TriesLeft == nil || *at.Prompt.TriesLeft != 8 {
 		t.Errorf("prompt %+v", at.Prompt)
 	}

@@ -1,6 +1,8 @@
 package ceremony
 
 import (
+	"strconv"
+
 	"authbridge/agent/contract"
 	"authbridge/agent/lease"
 )
@@ -25,6 +27,44 @@ func pinPrompt(g *lease.Grant, ask pinAsk) *contract.Prompt {
 
 func touchPrompt(g *lease.Grant) *contract.Prompt {
 	return &contract.Prompt{Kind: "touch", Text: "Touch " + g.Authenticator.Name + ", which blinks" + purpose(g)}
+}
+
+// longestProgram bounds the name of a program, which is any file's, in characters.
+const longestProgram = 40
+
+// asker says who began a ceremony under a lease. A lease's own token is used for
+// its holder. The name of a program is quoted: it could be called token ci.
+func asker(by lease.Caller, holder contract.Owner) string {
+	who, joint := by.Owner, " of "
+	switch {
+	case by.Lease != "":
+		who, joint = holder, ", for "
+	case by.TokenID != "": // which any user's program may have
+		joint = ", with "
+	}
+	text := who.Name
+	if who.TokenID != "" && who.UserID != "" {
+		text += " of user " + who.UserID
+	}
+	if by.Program == "" {
+		return text
+	}
+	program := []rune(by.Program)
+	if len(program) > longestProgram {
+		program = append(program[:longestProgram-1], '…')
+	}
+	return "program " + strconv.Quote(string(program)) + joint + text
+}
+
+// rpID is the relying party of a ceremony; a card signature has none.
+func (a *act) rpID() string {
+	switch {
+	case a.creation != nil:
+		return a.creation.RPID
+	case a.get != nil:
+		return a.get.RPID
+	}
+	return ""
 }
 
 func purpose(g *lease.Grant) string {

@@ -147,6 +147,12 @@ type Prompt struct {
 	TriesLeft *int `json:"tries_left,omitempty"`
 	// Again says that a PIN was refused just before.
 	Again bool `json:"again,omitempty"`
+	// Asker is who began the ceremony, for people. The program is what the
+	// operating system says of who came by the socket or pipe; of who came by TCP
+	// it says nothing.
+	Asker string `json:"asker" doc:"who began the ceremony: program \"node\" of user 1000; token ci of user 1000, where the operating system tells no program"`
+	// RPID is whose sign-in it is; a card signature has none.
+	RPID string `json:"rp_id,omitempty" doc:"ID of the relying party, for create and get"`
 }
 
 // CeremonyResult is what came out.

@@ -48,6 +48,8 @@ type Caller struct {
 	Rights []contract.Right
 	// Expires is when the caller's token does; zero: never.
 	Expires time.Time
+	// Program is what asks, as the operating system says; empty: it does not tell.
+	Program string
 }
 
 // Users are those of this machine. None of it waits for I/O.

@@ -50,23 +50,28 @@ func (w *world) ask(c contract.Ceremony) string {
 	}
 }
 
-// asker is who holds the lease of a ceremony, and what for.
+// asker is who asks for a ceremony, or of another owner's who holds its lease, and
+// what for.
 func (w *world) asker(c contract.Ceremony) string {
-	l, known := w.leases[stem(c.Lease)]
+	l := w.leases[stem(c.Lease)]
+	who := l.Holder
+	if c.Prompt != nil {
+		who = c.Prompt.Asker
+	}
 	switch {
-	case !known:
+	case who == "":
 		return "a program of this machine"
 	case l.Purpose != "":
-		return l.Holder + " (" + l.Purpose + ")"
+		return who + " (" + l.Purpose + ")"
 	}
-	return l.Holder
+	return who
 }
 
 // dialogText is what a person must know before they type a PIN: who asks, what
 // for, where it goes, and what a wrong one costs.
 func (w *world) dialogText(c contract.Ceremony) string {
 	what := map[contract.CeremonyType]string{
-		contract.CeremonyCreate: "makes a credential", contract.CeremonyGet: "signs in", contract.CeremonySign: "signs",
+		contract.CeremonyCreate: "makes a credential for " + c.Prompt.RPID, contract.CeremonyGet: "signs in to " + c.Prompt.RPID, contract.CeremonySign: "signs",
 	}[c.Type]
 	text := []string{
 		fmt.Sprintf("%s asks for the PIN of %s.", sentenceCase(w.asker(c)), c.Name),

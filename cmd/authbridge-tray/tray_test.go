@@ -265,7 +265,7 @@ func TestAPINIsAskedForAndGivenOnce(t *testing.T) {
 	w.wait(t, "a PIN that is waited for", func(v view) bool { return v.rows[rowPrompts].action.what == enterPIN })
 	w.clicked <- click{rowPrompts, before} // when it was a touch
 	w.click(rowPrompts)
-	if got := <-ask; !strings.Contains(got.text, "asks for the PIN of virtual key 1") || !strings.Contains(got.text, "signs in at mock") {
+	if got := <-ask; !strings.Contains(got.text, "asks for the PIN of virtual key 1") || !strings.Contains(got.text, "signs in to localhost at mock") {
 		t.Errorf("the dialog says\n%s", got.text)
 	}
 	if calls := s.Ceremonies.Calls(); len(calls) > 0 {

@@ -133,12 +133,21 @@ func TestTheDialogSaysWhatAPersonMustKnow(t *testing.T) {
 	three, purpose := 3, "run 17"+strings.Repeat(" of a suite", 10) // longer than a row
 	c := contract.Ceremony{
 		ID: "c1", Lease: "lease-a-1", Name: "card\n4f2a", Origin: contract.Virtual, Target: "int", Type: contract.CeremonySign, State: contract.CeremonyPIN,
-		Prompt: &contract.Prompt{Kind: "pin", Text: "Enter the PIN", TriesLeft: &three},
+		Prompt: &contract.Prompt{Kind: "pin", Text: "Enter the PIN", TriesLeft: &three, Asker: `program "node", with token ci of user 1000`},
 	}
 	w := seen(contract.Snapshot{Leases: []contract.Lease{{ID: "lease-a-1", State: contract.LeaseActive, Holder: "token ci", Purpose: purpose}}}, nil)
-	want := "Token ci (" + purpose + ") asks for the PIN of card 4f2a.\nWith it, it signs at int.\nIt is a virtual authenticator: do not enter the PIN of a real one.\n3 tries are left."
+	want := `Program "node", with token ci of user 1000 (` + purpose + ") asks for the PIN of card 4f2a.\nWith it, it signs at int.\nIt is a virtual authenticator: do not enter the PIN of a real one.\n3 tries are left."
 	if got := w.dialogText(c); got != want {
 		t.Errorf("%s", got)
+	}
+	c.Prompt.RPID = "login.test.example"
+	for kind, want := range map[contract.CeremonyType]string{
+		contract.CeremonyCreate: "\nWith it, it makes a credential for login.test.example at int.\n",
+		contract.CeremonyGet:    "\nWith it, it signs in to login.test.example at int.\n",
+	} {
+		if c.Type = kind; !strings.Contains(w.dialogText(c), want) {
+			t.Errorf("%s", w.dialogText(c))
+		}
 	}
 }
 

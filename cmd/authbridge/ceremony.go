@@ -267,10 +267,14 @@ func promptText(c *contract.Ceremony, now time.Time) string {
 	if c.Prompt.Again {
 		text = "That PIN was wrong. " + text
 	}
+	rest := left(now, c.Deadline) + " left"
 	if n := c.Prompt.TriesLeft; n != nil {
-		return fmt.Sprintf("%s (%d tries and %s left)", text, *n, left(now, c.Deadline))
+		rest = fmt.Sprintf("%d tries and %s", *n, rest)
 	}
-	return fmt.Sprintf("%s (%s left)", text, left(now, c.Deadline))
+	if c.Prompt.RPID != "" {
+		rest = "relying party " + c.Prompt.RPID + ", " + rest
+	}
+	return text + " (" + rest + ")"
 }
 
 // newUnblock clears what rule 1 blocked, which a person does once the PIN is put

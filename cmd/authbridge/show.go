@@ -370,6 +370,6 @@ func (s *screen) showEvent(e contract.Event) {
 	indent := strings.Repeat(" ", 14)
 	s.text(e.At.Local().Format("15:04:05.000")+"  ", indent, e.Text)
 	if c := e.Ceremony; c != nil && c.Prompt != nil {
-		s.text(indent+s.paint(bold, "→ "), indent+"  ", promptText(c, e.At))
+		s.text(indent+s.paint(bold, "→ "), indent+"  ", promptText(c, e.At)+", asked by "+c.Prompt.Asker)
 	}
 }

@@ -77,6 +77,9 @@ func (u *users) Identify(conn net.Conn) (api.User, error) {
 	return api.User{ID: peer.UID, Elevated: peer.Elevated}, err
 }
 
+// Program names the program at the other end.
+func (*users) Program(conn net.Conn) string { return platform.ProgramOf(conn) }
+
 // Rights are those of a user now. A user's own daemon is for that user alone: its
 // folder keeps others out, and here they have no right. Its tokens are that
 // user's, also those from before it was written down whose they are; the system

@@ -157,7 +157,7 @@ func enterPIN(t *testing.T, d *desktop, cl *client.Client) {
 	}
 	shown, err := os.ReadFile(d.dir + "/shown")
 	must(t, err)
-	for _, want := range []string{"(run 17) asks for the PIN of virtual key", "makes a credential at mock", "do not enter the PIN of a real one", "8 tries are left"} {
+	for _, want := range []string{`Program "tray.test" of user `, "(run 17) asks for the PIN of virtual key", "makes a credential for localhost at mock", "do not enter the PIN of a real one", "8 tries are left"} {
 		if !strings.Contains(string(shown), want) {
 			t.Errorf("%q is not in what pinentry shows:\n%s", want, shown)
 		}

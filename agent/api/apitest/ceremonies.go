@@ -34,6 +34,7 @@ type Ceremonies struct {
 	calls   []string
 	pins    []string
 	cleared map[string]bool
+	asker   string // who began the last one, and with which program
 }
 
 type played struct {
@@ -74,7 +75,7 @@ func (c *Ceremonies) add(id, lease string, kind contract.CeremonyType, owner con
 	p := &played{owner: owner, over: make(chan struct{}), Ceremony: contract.Ceremony{
 		ID: id, Lease: lease, Authenticator: "key-1", Name: "virtual key 1", Origin: contract.Virtual, Target: "mock", Type: kind,
 		State: contract.CeremonyTouch, StartedAt: time.Now(), Deadline: time.Now().Add(time.Minute),
-		Prompt: &contract.Prompt{Kind: "touch", Text: Asked + c.leases.Careless},
+		Prompt: &contract.Prompt{Kind: "touch", Text: Asked + c.leases.Careless, Asker: c.asker, RPID: "localhost"},
 		Steps:  []contract.CeremonyStep{{State: contract.CeremonyTouch, At: time.Now()}},
 	}}
 	c.all = append(c.all, p)
@@ -152,6 +153,7 @@ func (c *Ceremonies) Begin(_ context.Context, by lease.Caller, request contract.
 		clear(request.PIN.Value)
 	}
 	c.last++
+	c.asker = by.Name + " by " + by.Program
 	return c.add(fmt.Sprintf("ceremony-%d", c.last), request.Lease, request.Type, owner).Ceremony, nil
 }
 

@@ -18,6 +18,10 @@ type Users struct {
 	err     error
 }
 
+// AtTheSocket is the program that is at the socket, by the word of the operating
+// system.
+const AtTheSocket = "node"
+
 // Strangers are at the socket, and nothing says who they are.
 func Strangers(err error) *Users { return &Users{err: err} }
 
@@ -33,6 +37,9 @@ func (u *Users) Identify(net.Conn) (api.User, error) {
 	defer u.mu.Unlock()
 	return api.User{ID: u.at, Elevated: true}, u.err
 }
+
+// Program is what is at the socket.
+func (*Users) Program(net.Conn) string { return AtTheSocket }
 
 // Rights are those of a user now.
 func (u *Users) Rights(user api.User) []contract.Right {

@@ -126,6 +126,10 @@ export interface Prompt {
   text: string;
   tries_left?: number;
   again?: boolean;
+  /** Who began it: `program "node" of user 1000`. */
+  asker?: string;
+  /** ID of the relying party; absent for a card signature. */
+  rp_id?: string;
 }
 
 /** An RFC 9457 problem with the daemon's failure code. */

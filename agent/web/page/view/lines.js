@@ -103,7 +103,8 @@ export function promptRows(touch) {
         mark(pic, 'data-card', ceremony.state === 'insert' ? 'out' : 'in');
         mark(pic, 'data-does', ceremony.state);
         put(text, ceremony.prompt?.text ?? `${ask[ceremony.state]}: ${ceremony.name}`);
-        put(what, [`${ceremony.type} for ${ceremony.target}`, ceremony.authenticator_origin, ceremony.deadline && `until ${at(ceremony.deadline)}`].filter(Boolean).join(' · '));
+        const { asker, rp_id: party } = ceremony.prompt ?? {};
+        put(what, [`${ceremony.type} for ${party ? `${party} at ` : ''}${ceremony.target}`, asker && `asked by ${asker}`, ceremony.authenticator_origin, ceremony.deadline && `until ${at(ceremony.deadline)}`].filter(Boolean).join(' · '));
         show(button, ceremony.state === 'touch' && ceremony.authenticator_origin === 'virtual' && touch.allowed());
       },
     };

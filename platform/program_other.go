@@ -1,0 +1,5 @@
+//go:build !linux && !darwin && !windows
+
+package platform
+
+func programName(int) string { return "" }
