@@ -76,8 +76,12 @@ func (d *Desk) Run(ctx context.Context) error {
 	return nil
 }
 
-// now is the wall clock, as exact as it is kept.
-func (d *Desk) now() time.Time { return d.config.Now().UTC().Truncate(time.Microsecond) }
+// now is the clock that times are compared by. It has the monotonic reading: a
+// lease lasts as long as it was given, also when the machine's clock is set.
+func (d *Desk) now() time.Time { return d.config.Now() }
+
+// kept is a time as it is shown and written down.
+func kept(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func (d *Desk) log() logrus.FieldLogger { return d.config.Log }
 
@@ -168,9 +172,10 @@ func newEntry(by Caller, request contract.LeaseRequest, asked asked, c *caller) 
 
 // arrive enters a newcomer at the end of the queue.
 func (o *owner) arrive(e *entry, wait time.Duration) {
-	e.lease.QueuedAt = o.now()
+	now := o.now()
+	e.lease.QueuedAt = kept(now)
 	if wait > 0 {
-		e.until = e.lease.QueuedAt.Add(wait)
+		e.until = now.Add(wait)
 	}
 	if o.stopping {
 		o.answer(e, answer{err: stopped()})
@@ -230,7 +235,7 @@ func (o *owner) leased(by *Caller, id string) (*entry, error) {
 	if !ok {
 		return nil, unknown()
 	}
-	if err := checkUse(by, id, found.lease.Fence, &found.lease, &found.owner, o.now()); err != nil {
+	if err := checkUse(by, id, found.lease.Fence, found, o.now()); err != nil {
 		return nil, err
 	}
 	return o.held[found.lease.Authenticator], nil
@@ -319,13 +324,13 @@ func (d *Desk) Check(by Caller, id string, fence uint64) error {
 	if !ok {
 		return refuse(failure.LeaseUnknown, "", "no lease with that id is kept here")
 	}
-	return checkUse(&by, id, fence, &found.lease, &found.owner, d.now())
+	return checkUse(&by, id, fence, found, d.now())
 }
 
 // Token finds the active lease whose own token that is. It reads no disk.
 func (d *Desk) Token(secret []byte) (contract.Lease, bool) {
 	found, ok := d.index.holder(secret)
-	if !ok || !d.now().Before(found.lease.EndsAt) {
+	if !ok || !d.now().Before(found.due) {
 		return contract.Lease{}, false
 	}
 	return found.lease, true

@@ -53,6 +53,8 @@ type entry struct {
 	// public: others have seen it. One that gets an authenticator at once is
 	// not, until it has it.
 	public bool
+	// due is when its time is up: lease.EndsAt by the clock of [Desk.now].
+	due time.Time
 	// renewing is the end it is to have once that is written down.
 	renewing time.Time
 
@@ -78,11 +80,14 @@ type answer struct {
 
 // endsAt is when its time is up, the time that is just being written included.
 func (e *entry) endsAt() time.Time {
-	if e.renewing.After(e.lease.EndsAt) {
+	if e.renewing.After(e.due) {
 		return e.renewing
 	}
-	return e.lease.EndsAt
+	return e.due
 }
+
+// give sets the end that it has from now on.
+func (e *entry) give(due time.Time) { e.due, e.lease.EndsAt = due, kept(due) }
 
 func (e *entry) record() store.Lease {
 	return store.Lease{
@@ -125,9 +130,10 @@ func revive(record *store.Lease, now time.Time) contract.LeaseEnd {
 }
 
 // checkUse says why a caller may not use a lease now; nil: it may.
-func checkUse(by *Caller, id string, fence uint64, l *contract.Lease, owner *contract.Owner, now time.Time) error {
+func checkUse(by *Caller, id string, fence uint64, found *indexed, now time.Time) error {
+	l := &found.lease
 	switch {
-	case !by.Owns(*owner):
+	case !by.Owns(found.owner):
 		return refuse(failure.LeaseNotYours, "", "it is that of "+l.Holder)
 	case l.Origin == contract.Physical && by.Lease == "" && !by.has(contract.RightPhysical):
 		return refuse(failure.PhysicalRight, "", "the caller does not have the right physical") // a page of the owner's
@@ -135,7 +141,7 @@ func checkUse(by *Caller, id string, fence uint64, l *contract.Lease, owner *con
 		return refuse(failure.LeaseUnknown, "", "it is still in the queue")
 	case l.State != contract.LeaseActive:
 		return isOver(l)
-	case !now.Before(l.EndsAt):
+	case !now.Before(found.due):
 		return refuse(failure.LeaseOver, "", "its time was up at "+clock(l.EndsAt))
 	case id != l.ID || fence != l.Fence:
 		return refuse(failure.LeaseFenced, "", "the lease has another fence number than the one given")

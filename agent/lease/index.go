@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"sync"
+	"time"
 
 	"authbridge/agent/contract"
 )
@@ -26,6 +27,7 @@ type indexed struct {
 	lease contract.Lease
 	owner contract.Owner
 	token [sha256.Size]byte
+	due   time.Time
 	ended <-chan struct{}
 }
 
@@ -35,7 +37,7 @@ func newIndex() *index {
 
 // put shows an entry as it is now.
 func (x *index) put(e *entry) {
-	now := &indexed{lease: e.lease, owner: e.owner, token: e.token, ended: e.ended}
+	now := &indexed{lease: e.lease, owner: e.owner, token: e.token, due: e.due, ended: e.ended}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.byName[e.name] = now

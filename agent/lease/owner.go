@@ -236,7 +236,7 @@ func (o *owner) tell(e *entry, text string) {
 	o.index.put(e)
 	l, whose := e.lease, e.owner
 	o.events = append(o.events, contract.Event{
-		Type: contract.LeaseChanged, At: o.now(), Subject: l.ID, Text: text, Lease: &l, Owner: &whose,
+		Type: contract.LeaseChanged, At: kept(o.now()), Subject: l.ID, Text: text, Lease: &l, Owner: &whose,
 	})
 }
 
@@ -277,7 +277,7 @@ func (o *owner) quit(e *entry) {
 	o.remove(e)
 	o.answer(e, answer{err: e.problem})
 	if e.public {
-		e.lease.State, e.lease.End, e.lease.EndedAt = contract.LeaseEnded, e.why, o.now()
+		e.lease.State, e.lease.End, e.lease.EndedAt = contract.LeaseEnded, e.why, kept(o.now())
 		e.lease.Position, e.lease.Waiting = 0, ""
 		o.tell(e, tellsEnded(&e.lease))
 	}

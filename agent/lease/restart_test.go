@@ -42,6 +42,20 @@ func TestWhatARestartMakesOfALease(t *testing.T) {
 	}
 }
 
+func TestALeaseLastsNoLongerWhenTheClockWasSetBack(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	record := func(left time.Duration) *store.Lease {
+		return &store.Lease{Lease: contract.Lease{State: contract.LeaseActive, Hold: contract.HoldTTL, EndsAt: now.Add(left)}}
+	}
+	for left, want := range map[time.Duration]time.Duration{
+		time.Minute: time.Minute, longestTTL: longestTTL, longestTTL + 1: longestTTL, 1e4 * time.Hour: longestTTL,
+	} {
+		if e := revived(record(left), now); !e.lease.EndsAt.Equal(now.Add(want)) {
+			t.Errorf("with %s left it ends in %s", left, e.lease.EndsAt.Sub(now))
+		}
+	}
+}
+
 // killed copies the database as a killed daemon leaves it, and opens the copy.
 func killed(t *testing.T, s *store.Store) *store.Store {
 	t.Helper()

@@ -107,19 +107,21 @@ func (o *owner) grant(ctx context.Context, e *entry) {
 	l, a := &given.lease, *e.authenticator
 	l.Fence, l.ID = o.fence, idOf(e.name, o.fence)
 	l.Authenticator, l.Name, l.Kind, l.Origin = a.ID, a.Name, a.Kind, originOf(&a)
-	l.TakenAt, l.Position, l.Waiting = o.now(), 0, ""
+	l.TakenAt, l.Position, l.Waiting = kept(o.now()), 0, ""
 	given.owner.Lease = l.ID
 	o.work(e, func() func() {
 		var secret string
 		secret, given.token = newToken()
-		l.State, l.End, l.EndsAt = contract.LeaseEnding, contract.EndRestart, lastEnd(o.now(), given.ttl, given.expires)
+		l.State, l.End = contract.LeaseEnding, contract.EndRestart
+		given.give(lastEnd(o.now(), given.ttl, given.expires))
 		if err := o.config.Store.PutLease(ctx, given.record()); err != nil {
 			return func() { o.ungiven(e, &given, unwritten(err), false) }
 		}
 		if err := o.config.Use.Open(ctx, given.grant()); err != nil {
 			return func() { o.ungiven(e, &given, unopened(&a, err), true) }
 		}
-		l.State, l.End, l.EndsAt = contract.LeaseActive, "", lastEnd(o.now(), given.ttl, given.expires)
+		l.State, l.End = contract.LeaseActive, ""
+		given.give(lastEnd(o.now(), given.ttl, given.expires))
 		if err := o.config.Store.PutLease(ctx, given.record()); err != nil {
 			return func() { o.ungiven(e, &given, unwritten(err), false) }
 		}
@@ -141,7 +143,7 @@ func (o *owner) given(e, given *entry, secret string) {
 		o.dropOpen(e, given)
 		return
 	}
-	e.lease, e.owner, e.token = given.lease, given.owner, given.token
+	e.lease, e.due, e.owner, e.token = given.lease, given.due, given.owner, given.token
 	e.stage, e.refused = active, nil
 	o.remove(e)
 	e.public = true
@@ -197,7 +199,7 @@ func (o *owner) leave(e *entry) {
 		forgotten := o.forgetAll(forget)
 		return func() {
 			forgotten()
-			e.lease.State, e.lease.EndedAt, e.lease.Remarks = contract.LeaseEnded, o.now(), remarks
+			e.lease.State, e.lease.EndedAt, e.lease.Remarks = contract.LeaseEnded, kept(o.now()), remarks
 			o.use(e.lease.Authenticator)
 			o.tell(e, tellsEnded(&e.lease))
 			o.over(e)
@@ -256,7 +258,7 @@ func (o *owner) reopen(e *entry) {
 func (o *owner) renew(e *entry, ttl time.Duration, reply chan<- renewal) {
 	e.renewing = lastEnd(o.now(), ttl, e.expires)
 	to, record := e.renewing, e.record()
-	record.EndsAt = to
+	record.EndsAt = kept(to)
 	o.work(e, func() func() {
 		err := o.config.Store.PutLease(o.ctx, record)
 		return func() {
@@ -269,7 +271,7 @@ func (o *owner) renew(e *entry, ttl time.Duration, reply chan<- renewal) {
 			case err != nil:
 				reply <- renewal{err: unwritten(err)}
 			default:
-				e.lease.EndsAt = to
+				e.give(to)
 				o.tell(e, tellsRenewed(&e.lease))
 				renewed := e.lease
 				o.answers = append(o.answers, func() { reply <- renewal{lease: renewed} })
@@ -309,7 +311,11 @@ func revived(record *store.Lease, now time.Time) *entry {
 	if e.why = revive(record, now); e.why != "" {
 		e.stage = ending
 		e.lease.State, e.lease.End = contract.LeaseEnding, e.why
+		return e
 	}
+	// From now on by the same clock as all others, and never for longer than any
+	// lease is given: the clock may have been set back meanwhile.
+	e.give(now.Add(min(record.EndsAt.Sub(now), longestTTL)))
 	return e
 }
 
