@@ -116,12 +116,16 @@ func tryKey(t *testing.T, at rowKey, binary string) *trial {
 	t.Helper()
 	x := newTrial(t, at, binary, "--virtual", "on", "--physical", "off")
 	x.kind, x.key, x.touched = contract.SecurityKey, "virtual-key-1", at.state == string(contract.CeremonyTouch)
-	x.takeAway()
-	x.putBack()
-	x.await("the key", func() bool {
+	// Each is seen before the next: what is told later is no news of what is done now.
+	there := func() bool {
 		x.id = x.device().Authenticator
 		return x.id != "" && x.there()
-	})
+	}
+	x.await("the key of its start", there)
+	x.takeAway()
+	x.await("its way out", func() bool { return !x.there() })
+	x.putBack()
+	x.await("the key", there)
 	return x
 }
 
