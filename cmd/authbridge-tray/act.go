@@ -12,8 +12,8 @@ import (
 
 // act does what was clicked, beside the loop.
 func (t *tray) act(ctx context.Context, a action) {
-	do := map[deed]func(context.Context) error{
-		openPage: t.deeds.openPage, copyReport: t.deeds.copyReport, startService: t.deeds.startService,
+	do := map[deed]func(context.Context) (string, error){
+		openPage: t.deeds.openPage, copyReport: t.deeds.copyReport, saveBundle: t.deeds.saveBundle, startService: t.deeds.startService,
 	}[a.what]
 	switch {
 	case a.what == enterPIN:
@@ -24,8 +24,12 @@ func (t *tray) act(ctx context.Context, a action) {
 }
 
 // begin does something that takes a while, and hears what came of it.
-func (t *tray) begin(ctx context.Context, what deed, do func(context.Context) error) {
-	t.hand(ctx, func() result { return result{what: what, err: do(ctx)} })
+func (t *tray) begin(ctx context.Context, what deed, do func(context.Context) (string, error)) {
+	t.world.said = ""
+	t.hand(ctx, func() result {
+		said, err := do(ctx)
+		return result{what: what, said: said, err: err}
+	})
 }
 
 func (t *tray) hand(ctx context.Context, do func() result) {
@@ -45,19 +49,24 @@ func (t *tray) hear(ctx context.Context, r result) {
 	switch {
 	case r.err != nil && !errors.Is(r.err, context.Canceled) && !errors.Is(r.err, platform.ErrPINDeclined):
 		t.tell(ctx, failed[r.what], r.err.Error())
-	case r.err == nil && r.what == copyReport:
-		t.tell(ctx, "The report is in the clipboard", "Paste it into a ticket or a chat. No names of people are in it.")
+	case r.err == nil && r.said != "":
+		t.tell(ctx, succeeded[r.what], r.said)
 	}
 }
 
-var failed = map[deed]string{
-	enterPIN: "The PIN was not given", openPage: "The page could not be opened", copyReport: "The report could not be copied",
-	startService: "The service could not be started",
-}
+var (
+	succeeded = map[deed]string{copyReport: "The report is in the clipboard", saveBundle: "The support bundle is saved"}
+	failed    = map[deed]string{
+		enterPIN: "The PIN was not given", openPage: "The page could not be opened", copyReport: "The report could not be copied",
+		saveBundle: "The support bundle could not be saved", startService: "The service could not be started",
+	}
+)
 
-// tell shows a notification. Where none can be shown, the menu has it all.
+// tell shows a notification, or where none can be shown a row of the menu.
 func (t *tray) tell(ctx context.Context, title, text string) {
-	_, _ = t.bell.Show(ctx, title, sentence(text))
+	if _, err := t.bell.Show(ctx, title, sentence(text)); err != nil {
+		t.world.said = title + ": " + text
+	}
 }
 
 // ring shows a notification for each ceremony that waits for somebody, once, and
@@ -136,7 +145,9 @@ func (t *tray) enter(ctx context.Context, id string) {
 	asking, cancel := context.WithCancel(ctx)
 	d := &dialogue{id, len(c.Steps), cancel}
 	t.dialogue = d
-	t.hand(ctx, func() result { return result{enterPIN, t.ask(asking, id, text, problem, within), d} })
+	t.hand(ctx, func() result {
+		return result{what: enterPIN, err: t.ask(asking, id, text, problem, within), dialogue: d}
+	})
 }
 
 // ask gives the PIN that a person enters, once; one that can be none costs no

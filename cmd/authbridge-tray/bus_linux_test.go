@@ -145,7 +145,8 @@ func (p *panel) id(begins string) (int32, bool) {
 	return 0, false
 }
 
-// follow hands each label on as it changes, until seen says it is enough.
+// follow hands each label on as it changes, empty where a row is hidden, until seen
+// says it is enough.
 func (p *panel) follow(what string, seen func(label string) bool) {
 	p.t.Helper()
 	end := time.After(time.Minute)
@@ -156,7 +157,7 @@ func (p *panel) follow(what string, seen func(label string) bool) {
 				continue
 			}
 			for _, update := range s.Body[0].([][]any) {
-				if label := p.row(update[0].(int32), update[1].(map[string]dbus.Variant)); label != "" && seen(label) {
+				if label := p.row(update[0].(int32), update[1].(map[string]dbus.Variant)); seen(label) {
 					return
 				}
 			}
@@ -172,6 +173,17 @@ func (p *panel) waitFor(begins string) {
 		return
 	}
 	p.follow(begins, func(label string) bool { return strings.HasPrefix(label, begins) })
+}
+
+func (p *panel) waitGone(begins string) {
+	p.t.Helper()
+	gone := func(string) bool {
+		_, there := p.id(begins)
+		return !there
+	}
+	if !gone("") {
+		p.follow("the end of "+begins, gone)
+	}
 }
 
 func (p *panel) property(name string) any {
@@ -285,6 +297,55 @@ func TestThePanelMayRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, said)
+	}
+}
+
+// TestDaemonAndPanelRestartTogether, as after an update of the machine: whichever
+// comes back first, the icon shows the new daemon and nothing of the old one.
+func TestDaemonAndPanelRestartTogether(t *testing.T) {
+	binary, p := program(t), newPanel(t)
+	s := apitest.Start(t, apitest.Options{})
+	s.Observe(t, keys("key 0"))
+	cmd, said := run(t, binary, onBus(p, s))
+	p.watch()
+	p.waitFor("✓ key 0")
+	start := func(n int) {
+		s = apitest.Start(t, apitest.Options{Dir: s.Dir})
+		s.Observe(t, keys(fmt.Sprint("key ", n)))
+	}
+	for n := 1; n <= 4; n++ {
+		_ = p.bus.Close()
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		p.connect()
+		if n%2 == 0 {
+			start(n)
+			p.watch()
+		} else {
+			p.watch()
+			p.waitFor("Not running")
+			p.waitFor("Start the service")
+			if tip := p.property("ToolTip").([]any)[2]; tip != "authbridge: Not running" {
+				t.Errorf("without a daemon the icon says %q", tip)
+			}
+			start(n)
+		}
+		p.waitFor(fmt.Sprint("✓ key ", n))
+		p.waitFor("Ready for AAL3 at mock")
+		p.waitFor("Open the page")
+		for _, stale := range []string{fmt.Sprint("✓ key ", n-1), "Not running", "Start the service"} {
+			p.waitGone(stale)
+		}
+		if tip := p.property("ToolTip").([]any)[2]; tip != "authbridge: Ready for AAL3 at mock" {
+			t.Errorf("restart %d: the icon says %q", n, tip)
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || said.Len() > 0 {
 		t.Errorf("it ended with %v\n%s", err, said)
 	}
 }

@@ -11,12 +11,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
-
-	"github.com/atotto/clipboard"
 
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
@@ -106,7 +103,7 @@ func start(args []string, stderr io.Writer) int {
 	defer cl.Close()
 	ended := make(chan struct{})
 	err = runMenu(func(menu face) {
-		t := &tray{client: cl, questions: s.questions(), face: menu, bell: desktop, deeds: inEarnest(cl, s.questions()), now: time.Now}
+		t := &tray{client: cl, questions: s.questions(), face: menu, bell: desktop, deeds: inEarnest(cl, s), now: time.Now}
 		go func() {
 			defer close(ended)
 			ctx, cancel := context.WithCancel(ctx)
@@ -161,51 +158,4 @@ func sayIfUnseen(ctx context.Context, desktop *platform.Desktop, stderr io.Write
 	const what, todo = "This desktop shows no tray icons", "Look at the page with authbridge open, or in GNOME add the extension AppIndicator; prompts come as notifications all the same."
 	_, _ = fmt.Fprintf(stderr, "TRAY_NONE: %s\n  → %s\n", what, todo)
 	_, _ = desktop.Show(ctx, what, todo)
-}
-
-// inEarnest are the deeds as they are done.
-func inEarnest(cl *client.Client, questions []contract.Question) deeds {
-	return deeds{
-		askPIN: func(ctx context.Context, text, problem string, within time.Duration) ([]byte, error) {
-			return platform.AskPIN(ctx, platform.PINDialog{Title: "authbridge", Text: text, Error: problem, Within: within})
-		},
-		openPage: func(ctx context.Context) error {
-			page, err := cl.OpenPage(ctx)
-			if err != nil {
-				return err
-			}
-			return cl.ShowPage(ctx, page)
-		},
-		copyReport: func(ctx context.Context) error {
-			s, err := cl.Status(ctx)
-			if err != nil {
-				return err
-			}
-			var verdicts []contract.Verdict
-			for _, q := range questions {
-				v, err := cl.Ready(ctx, q, 0)
-				if err != nil {
-					return err
-				}
-				verdicts = append(verdicts, v)
-			}
-			return clipboard.WriteAll(report(s, verdicts, time.Now()))
-		},
-		startService: func(ctx context.Context) error {
-			program, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			// The daemon lies beside it; what is installed already says so itself.
-			service, err := platform.NewService(filepath.Join(filepath.Dir(program), "authbridge"), "run")
-			if err != nil {
-				return err
-			}
-			err = service.Start(ctx)
-			if errors.Is(err, platform.ErrNotInstalled) {
-				return fmt.Errorf("%w: authbridge service install installs it", err)
-			}
-			return err
-		},
-	}
 }

@@ -46,16 +46,9 @@ type tray struct {
 // result is what came of something that took a while.
 type result struct {
 	what     deed
+	said     string
 	err      error
 	dialogue *dialogue
-}
-
-// deeds are what the menu offers, each of which may take its time.
-type deeds struct {
-	askPIN       func(ctx context.Context, text, problem string, within time.Duration) ([]byte, error)
-	openPage     func(ctx context.Context) error
-	copyReport   func(ctx context.Context) error
-	startService func(ctx context.Context) error
 }
 
 const (

@@ -370,7 +370,7 @@ func TestWhoIsNeededIsToldOnce(t *testing.T) {
 func TestWhatCannotBeDoneIsTold(t *testing.T) {
 	s := apitest.Start(t, apitest.Options{})
 	w, c := play(t, s.Dir, func(tr *tray) {
-		tr.deeds.openPage = func(context.Context) error { return errors.New("no browser <b>is</b> here") }
+		tr.deeds.openPage = func(context.Context) (string, error) { return "", errors.New("no browser <b>is</b> here") }
 	})
 	w.wait(t, "the daemon", func(v view) bool { return v.rows[rowOpen].text != "" })
 	w.click(rowOpen)
@@ -380,6 +380,41 @@ func TestWhatCannotBeDoneIsTold(t *testing.T) {
 		}
 	}
 	w.click(rowQuit)
+}
+
+// dumb is a desktop that shows no notifications, as Windows is.
+type dumb struct{ *chime }
+
+func (dumb) Show(context.Context, string, string) (uint32, error) { return 0, platform.ErrNoDesktop }
+
+// TestWhatCannotBeNotifiedIsInTheMenu, while the daemon runs and while it does not,
+// until something else is clicked.
+func TestWhatCannotBeNotifiedIsInTheMenu(t *testing.T) {
+	s := apitest.Start(t, apitest.Options{})
+	again := make(chan struct{})
+	w, _ := play(t, s.Dir, func(tr *tray) {
+		tr.bell = dumb{newChime()}
+		tr.deeds.startService = func(context.Context) (string, error) { return "", errors.New("an administrator starts it") }
+		tr.deeds.saveBundle = func(context.Context) (string, error) {
+			<-again
+			return "/home/ada/bundle.zip.", nil
+		}
+	})
+	w.wait(t, "the daemon", func(v view) bool { return v.rows[rowSave].text != "" })
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.wait(t, "a service to start", func(v view) bool { return v.rows[rowStart].text != "" && v.rows[rowSave].text != "" })
+	w.click(rowStart)
+	w.wait(t, "why not", func(v view) bool {
+		return v.rows[rowSaid].text == "The service could not be started: an administrator starts it"
+	})
+	apitest.Start(t, apitest.Options{Dir: s.Dir})
+	w.wait(t, "the daemon, and what was said", func(v view) bool { return v.rows[rowOpen].text != "" && v.rows[rowSaid].text != "" })
+	w.click(rowSave)
+	w.wait(t, "nothing said", func(v view) bool { return v.rows[rowSaid].text == "" })
+	again <- struct{}{}
+	w.wait(t, "where it is", func(v view) bool { return v.rows[rowSaid].text == "The support bundle is saved: /home/ada/bundle.zip." })
 }
 
 func TestTheReportHasNoNamesOfPeople(t *testing.T) {

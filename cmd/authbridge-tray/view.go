@@ -54,6 +54,7 @@ const (
 	enterPIN
 	openPage
 	copyReport
+	saveBundle
 	startService
 	quit
 )
@@ -66,11 +67,13 @@ const (
 	rowHealth  = rowPrompts + 6     // authenticators, and what is wrong with them
 	rowQueue   = rowHealth + 16     // leases and who waits
 	rowLast    = rowQueue + 6       // what happened last
-	rowOpen    = rowLast + 1
-	rowCopy    = rowLast + 2
-	rowStart   = rowLast + 3
-	rowQuit    = rowLast + 4
-	rows       = rowLast + 5
+	rowSaid    = rowLast + 1        // what came of what was clicked
+	rowOpen    = rowSaid + linesEach
+	rowCopy    = rowOpen + 1
+	rowSave    = rowOpen + 2
+	rowStart   = rowOpen + 3
+	rowQuit    = rowOpen + 4
+	rows       = rowOpen + 5
 )
 
 // parts are the rows before which a line is drawn.
@@ -86,14 +89,16 @@ func (w *world) view(now time.Time) view {
 	v.put(rowHealth, rowQueue, w.health())
 	v.put(rowQueue, rowLast, w.queue())
 	if !w.last.At.IsZero() {
-		v.put(rowLast, rowOpen, []entry{{text: w.last.At.Local().Format("15:04:05  ") + w.last.Text}})
+		v.put(rowLast, rowSaid, []entry{{text: w.last.At.Local().Format("15:04:05  ") + w.last.Text}})
 	}
+	v.put(rowSaid, rowOpen, []entry{{text: w.said}})
 	if w.gone == "" {
 		v.rows[rowOpen] = row{"Open the page", action{what: openPage}}
 		v.rows[rowCopy] = row{"Copy the report", action{what: copyReport}}
 	} else {
 		v.rows[rowStart] = row{"Start the service", action{what: startService}}
 	}
+	v.rows[rowSave] = row{"Save the support bundle", action{what: saveBundle}}
 	v.rows[rowQuit] = row{"Quit", action{what: quit}}
 	return v
 }

@@ -22,6 +22,7 @@ type world struct {
 	ceremonies     map[string]contract.Ceremony
 	verdicts       []contract.Verdict // in the order of the questions
 	last           contract.Event
+	said           string // of what was clicked, where no notification could say it
 }
 
 // told is what the world learns at once: a message of the stream and, with a
@@ -49,11 +50,11 @@ func (w *world) learn(t told) (judge bool) {
 }
 
 // lose forgets all: what was known last is nothing to act on.
-func (w *world) lose(why string) { *w = world{gone: why, last: w.last} }
+func (w *world) lose(why string) { *w = world{gone: why, last: w.last, said: w.said} }
 
 func (w *world) reset(s *contract.Snapshot, ceremonies []contract.Ceremony) {
 	*w = world{
-		version: s.Version, last: w.last, verdicts: w.verdicts,
+		version: s.Version, last: w.last, said: w.said, verdicts: w.verdicts,
 		readers:        by(s.Readers, func(r contract.Reader) string { return r.ID }),
 		authenticators: by(s.Authenticators, func(a contract.Authenticator) string { return a.ID }),
 		leases:         by(s.Leases, func(l contract.Lease) string { return stem(l.ID) }),

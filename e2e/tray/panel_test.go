@@ -74,6 +74,12 @@ func walk(t *testing.T, programs, theme string, dark bool) {
 		return err == nil && strings.Contains(string(out), "AAL3 at mock: ready.")
 	})
 
+	d.until("a row for the bundle", func() bool { return d.clickRow("Save the support bundle") })
+	d.until("the bundle", func() bool {
+		saved, _ := filepath.Glob(d.dir + "/authbridge-bundle-*.zip")
+		return len(saved) == 1
+	})
+
 	devices, err := cl.Virtual(t.Context())
 	must(t, err)
 	for _, device := range devices {
