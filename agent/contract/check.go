@@ -23,6 +23,7 @@ type Check struct {
 	Title      string     `json:"title"`
 	Evidence   string     `json:"evidence" doc:"what was seen"`
 	Remedy     string     `json:"remedy,omitempty" doc:"what to do; absent on pass, and on a check that only waits for another"`
+	Mend       string     `json:"mend,omitempty" doc:"commands for a terminal of the daemon's machine that do it, one a line; absent where only a hand can"`
 	NHSCode    string     `json:"nhs_code,omitempty" doc:"the code NHS users know, for example ERR1002"`
 	ObservedAt time.Time  `json:"observed_at,omitzero" doc:"absent where nothing was looked at"`
 }

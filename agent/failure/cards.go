@@ -40,12 +40,14 @@ func cardEntries() []Entry {
 	return []Entry{
 		{
 			Code: PCSCService, Title: "Smartcard service",
-			Remedy: "Start the smartcard service: on Linux run `sudo systemctl start pcscd.socket`, on Windows start the service “Smart Card”.",
+			Remedy: "Start the smartcard service, which Windows calls “Smart Card”.",
+			Mend:   Mend{Linux: "sudo systemctl enable --now pcscd.socket\nsudo pcscd   # without systemd", Windows: "sc.exe start SCardSvr"},
 			Spec:   "PC/SC part 5, SCardEstablishContext",
 		},
 		{
 			Code: PCSCNotInstalled, Title: "The smartcard service is not installed",
-			Remedy: "Install the smartcard service, on Debian and Ubuntu with `sudo apt install pcscd`.",
+			Remedy: "Install the smartcard service and the driver for readers.",
+			Mend:   Mend{Linux: "sudo apt install pcscd libccid              # Debian, Ubuntu\nsudo dnf install pcsc-lite pcsc-lite-ccid   # Fedora"},
 		},
 		{
 			Code: PCSCUnavailable, Title: "This build cannot use smartcard readers",
@@ -68,6 +70,7 @@ func cardEntries() []Entry {
 		{
 			Code: ReaderDriver, Title: "Driver of the smartcard reader",
 			Remedy: "Install the driver that the maker of the reader offers, or use a reader that needs none, then plug it in again.",
+			Mend:   Mend{Linux: "sudo apt install libccid          # Debian, Ubuntu: for most readers\nsudo dnf install pcsc-lite-ccid   # Fedora"},
 			Spec:   "NHS: Problem reading your smartcard",
 		},
 		{
@@ -141,6 +144,7 @@ func cardEntries() []Entry {
 		{
 			Code: MWPIV, Title: "Driver for series 9 and 10 smartcards",
 			Remedy: "Install the pending updates of Windows, which bring the driver for these smartcards.",
+			Mend:   Mend{Windows: "start ms-settings:windowsupdate"},
 		},
 		{
 			Code: MWOberthur, Title: "Driver for series 8 smartcards",

@@ -34,6 +34,31 @@ func TestTheDocumentationIsTheRegistry(t *testing.T) {
 	}
 }
 
+// toDo is the remedy, and below it the commands of each system.
+func toDo(e failure.Entry) string {
+	all := strings.ReplaceAll(e.Remedy, "|", `\|`)
+	systems := []struct{ name, mend string }{{"Linux", e.Mend.Linux}, {"Windows", e.Mend.Windows}, {"macOS", e.Mend.MacOS}}
+	if e.Mend == (failure.Mend{Linux: e.Mend.Linux, Windows: e.Mend.Linux, MacOS: e.Mend.Linux}) {
+		systems = systems[:1]
+		systems[0].name = ""
+	}
+	for _, s := range systems {
+		for command := range strings.Lines(s.mend) {
+			command, where, commented := strings.Cut(strings.TrimSuffix(command, "\n"), "#")
+			if where = strings.TrimSpace(where); s.name != "" && commented {
+				where = s.name + ", " + where
+			} else if s.name != "" {
+				where = s.name
+			}
+			all += "<br>`" + strings.TrimSpace(command) + "`"
+			if where != "" {
+				all += " (" + where + ")"
+			}
+		}
+	}
+	return all
+}
+
 func document() string {
 	var b strings.Builder
 	b.WriteString(`# What can be wrong, and what to do
@@ -47,6 +72,8 @@ beside ours.
 
 A check is in one of four states: *pass*, *warn* (it works, but look at it),
 *fail*, or *unknown* (it could not be found out; the evidence says why).
+
+What a command can mend has it below, as ` + "`authbridge doctor`" + ` writes it.
 `)
 	for _, s := range failure.Subjects() {
 		fmt.Fprintf(&b, "\n## %s\n\n", s.Name)
@@ -65,7 +92,7 @@ A check is in one of four states: *pass*, *warn* (it works, but look at it),
 			if e.Spec != "" {
 				title += " (" + e.Spec + ")"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", e.Code, second, title, strings.ReplaceAll(e.Remedy, "|", `\|`))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", e.Code, second, title, toDo(e))
 		}
 	}
 	return b.String()

@@ -13,6 +13,8 @@ type Entry struct {
 	Title string
 	// Remedy is one sentence: what to do now.
 	Remedy string
+	// Mend are the commands that do it.
+	Mend Mend
 	// NHSCode is the code NHS users know, for example ERR1002; often empty.
 	NHSCode string
 	// Status is the HTTP status of a problem; 0 for a check.

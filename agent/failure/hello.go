@@ -30,6 +30,7 @@ func helloEntries() []Entry {
 		{
 			Code: WHEnrolled, Title: "Windows Hello is set up for this user",
 			Remedy: "Set up a PIN, a finger or a face in the Windows settings under “Sign-in options”, at the machine itself and not over remote desktop.",
+			Mend:   Mend{Windows: "start ms-settings:signinoptions"},
 		},
 		{
 			Code: WHRegistered, Title: "Registration of Windows Hello",

@@ -30,6 +30,7 @@ func keyEntries() []Entry {
 		{
 			Code: FIDONeedsAdmin, Title: "Windows keeps security keys from this program",
 			Remedy: "Run the daemon as a Windows service, because Windows lets only administrators talk to security keys directly.",
+			Mend:   Mend{Windows: "authbridge service install   # in an elevated prompt"},
 		},
 		{
 			Code: KeyPresent, Title: "Security key",
@@ -88,7 +89,8 @@ func keyEntries() []Entry {
 		},
 		{
 			Code: KeyForbidden, Title: "This user may not open the security key",
-			Remedy: "Install the udev rule that comes with authbridge (or the package libfido2), then unplug the security key and plug it in again.",
+			Remedy: "Sit at the machine's own screen, or join the group that may open security keys and log in anew, which takes the udev rule of authbridge.",
+			Mend:   Mend{Linux: `sudo usermod -aG authbridge-keys "$USER"`},
 		},
 		{
 			Code: KeyGone, Title: "The security key was unplugged",

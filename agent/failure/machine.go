@@ -31,6 +31,7 @@ func machineEntries() []Entry {
 		{
 			Code: ClockSkew, Title: "Clock of this machine",
 			Remedy: "Set the clock of this machine by a time server: sign-ins fail when it is more than a minute off.",
+			Mend:   Mend{Linux: "sudo timedatectl set-ntp true", Windows: "w32tm /resync", MacOS: "sudo sntp -sS time.apple.com"},
 			Spec:   "RFC 7519, 4.1.4: client assertions of at most 5 minutes",
 		},
 		{

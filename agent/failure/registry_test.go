@@ -71,6 +71,13 @@ func TestEveryCodeSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		if err := oneSentence(e.Remedy); err != nil {
 			t.Errorf("%s: %v: %q", e.Code, err, e.Remedy)
 		}
+		for _, system := range []string{"linux", "windows", "darwin"} {
+			for line := range strings.SplitSeq(e.Mend.On(system), "\n") {
+				if err := oneCommand(line); err != nil {
+					t.Errorf("%s on %s: %v: %q", e.Code, system, err, line)
+				}
+			}
+		}
 		if e.Status != 0 && (e.Status < 400 || e.Status > 599) {
 			t.Errorf("%s: %d is no status of a problem", e.Code, e.Status)
 		}
@@ -93,6 +100,29 @@ func oneSentence(s string) error {
 	return nil
 }
 
+// programs begin the commands that mend; after sudo too.
+var programs = map[string]bool{
+	"authbridge": true, "apt": true, "dnf": true, "pcscd": true, "systemctl": true, "timedatectl": true, "usermod": true,
+	"udevadm": true, "install": true, "groupadd": true, "sc.exe": true, "start": true, "w32tm": true, "sntp": true,
+}
+
+// oneCommand is whether a line can be pasted as it is, and stands whole in 80
+// columns below a finding; an empty one is none.
+func oneCommand(line string) error {
+	words := strings.Fields(strings.TrimPrefix(line, "sudo "))
+	switch {
+	case line == "":
+		return nil
+	case len(line) > 72:
+		return errors.New("longer than a line")
+	case len(words) == 0 || !programs[words[0]]:
+		return errors.New("no command that we know")
+	case strings.ContainsAny(line, "`<>…“”"):
+		return errors.New("has to be changed before it works")
+	}
+	return nil
+}
+
 func TestTheRulesForRemediesCatchBadOnes(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
@@ -101,6 +131,11 @@ func TestTheRulesForRemediesCatchBadOnes(t *testing.T) {
 	} {
 		if oneSentence(bad) == nil {
 			t.Errorf("%q passed as a remedy", bad)
+		}
+	}
+	for _, bad := range []string{"run `authbridge open`", "authbridge read <ID>", " ", "rm -rf /", "sudo", "sudo apt install pcscd libccid opensc vsmartcard-vpcd and whatever else there may be"} {
+		if oneCommand(bad) == nil {
+			t.Errorf("%q passed as a command", bad)
 		}
 	}
 }

@@ -32,6 +32,7 @@ func startEntries() []Entry {
 		{
 			Code: PortTaken, Title: "The port is taken",
 			Remedy: "Stop the program that has the port, or choose another one with `--listen 127.0.0.1:PORT`, where 0 picks a free one; that of the daemon's mock is `listen` in `[mock]`.",
+			Mend:   everywhere("authbridge run --listen 127.0.0.1:0"),
 		},
 		{
 			Code: PortNotAllowed, Title: "The port is for the administrator",
@@ -56,14 +57,17 @@ func startEntries() []Entry {
 		{
 			Code: PhysicalLocked, Title: "Another daemon has the readers and keys of this machine",
 			Remedy: "Use the daemon that has them, or stop it, and this one takes them over when it is started again.",
+			Mend:   everywhere("authbridge service restart   # once the other has ended"),
 		},
 		{
 			Code: PhysicalOff, Title: "Readers and keys of this machine are switched off",
 			Remedy: "Start the daemon with `--physical on` to use the readers and keys of this machine.",
+			Mend:   everywhere("authbridge run --physical on"),
 		},
 		{
 			Code: NotRunning, Title: "The daemon does not answer",
-			Remedy: "Start the daemon with `authbridge service start`, or with `authbridge run` in a terminal, or say where it is with `--state-dir`.",
+			Remedy: "Start the daemon, as a service or in a terminal, or say where it is with `--state-dir`.",
+			Mend:   everywhere("authbridge service start\nauthbridge run   # where nothing manages services"),
 		},
 		{
 			Code: NotYours, Title: "The socket there is not for this user",
@@ -80,6 +84,7 @@ func startEntries() []Entry {
 		{
 			Code: TrayNone, Title: "This desktop shows no tray icons",
 			Remedy: "Look at the page with `authbridge open`, or in GNOME add the extension AppIndicator; prompts come as notifications all the same.",
+			Mend:   everywhere("authbridge open"),
 		},
 	}
 }

@@ -90,7 +90,7 @@ func (r *Report) run(rules []Rule, s subject, at time.Time) []contract.Check {
 		if f.waits {
 			// What to do is said by what it waits for: "renew the certificates"
 			// would mislead whose card does not answer.
-			check.Remedy, check.NHSCode = "", ""
+			check.Remedy, check.Mend, check.NHSCode = "", "", ""
 		}
 		made[rowKey{row.Code, row.target}] = check
 		checks = append(checks, check)
@@ -138,10 +138,10 @@ func Check(code failure.Code, state contract.CheckState, evidence string, at tim
 	entry, _ := failure.Lookup(code)
 	c := contract.Check{
 		Code: string(code), State: state, Title: entry.Title, Evidence: evidence,
-		Remedy: entry.Remedy, NHSCode: entry.NHSCode, ObservedAt: at,
+		Remedy: entry.Remedy, Mend: entry.Mend.Here(), NHSCode: entry.NHSCode, ObservedAt: at,
 	}
 	if state == contract.Pass {
-		c.Remedy, c.NHSCode = "", ""
+		c.Remedy, c.Mend, c.NHSCode = "", "", ""
 	}
 	return c
 }

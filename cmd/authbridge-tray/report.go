@@ -37,6 +37,9 @@ func report(s *contract.Snapshot, verdicts []contract.Verdict, now time.Time) st
 			if c.State != contract.Pass && c.Remedy != "" {
 				say("%s  → %s", indent, c.Remedy)
 			}
+			for command := range strings.Lines(c.Mend) {
+				say("%s    %s", indent, strings.TrimSuffix(command, "\n"))
+			}
 		}
 	}
 	say("\nAuthenticators")

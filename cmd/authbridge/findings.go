@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"authbridge/agent/contract"
@@ -19,7 +20,7 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []cont
 		entry, _ := failure.Lookup(code)
 		found = append(found, contract.Check{
 			Code: string(code), State: state, Title: entry.Title, NHSCode: entry.NHSCode,
-			Evidence: fmt.Sprintf(evidence, args...), Remedy: entry.Remedy,
+			Evidence: fmt.Sprintf(evidence, args...), Remedy: entry.Remedy, Mend: entry.Mend.On(m.OS),
 		})
 	}
 	if snap == nil {
@@ -63,6 +64,44 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []cont
 		}
 	}
 	return found
+}
+
+// group is checks of one thing.
+type group struct {
+	of     string // a reader's or authenticator's name, or this machine
+	checks []contract.Check
+}
+
+// attention is what the daemon knows that fails or warns, wherever it belongs,
+// but for what was told already.
+func attention(snap contract.Snapshot, told []contract.Check) []group {
+	var all []group
+	add := func(of string, checks []contract.Check) {
+		var bad []contract.Check
+		for _, c := range checks {
+			is := func(t contract.Check) bool { return t.Code == c.Code }
+			if severity(c.State) >= severity(contract.Warn) && !ofSystem(c) && !slices.ContainsFunc(told, is) {
+				bad = append(bad, c)
+			}
+		}
+		if len(bad) > 0 {
+			all = append(all, group{of, bad})
+		}
+	}
+	add("this machine", snap.Checks)
+	for _, r := range snap.Readers {
+		add(r.Name, r.Checks)
+	}
+	for _, a := range snap.Authenticators {
+		add(a.Name, a.Checks)
+	}
+	return all
+}
+
+// ofSystem is whether a check says what this operating system lacks. That is
+// no fault that anybody can mend: readiness says it where it matters.
+func ofSystem(c contract.Check) bool {
+	return c.Code == string(failure.OSSupport) || c.Code == string(failure.WHPlatform)
 }
 
 // vpcdPorts are the two slots of Debian's vsmartcard-vpcd (0x8C7B and the

@@ -1,10 +1,17 @@
 package main
 
 import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"authbridge/agent/contract"
+	"authbridge/agent/failure"
 	"authbridge/platform"
 )
 
@@ -114,10 +121,86 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 					if !strings.Contains(f.Evidence, c.evidence) || f.Remedy == "" || f.Title == "" {
 						t.Errorf("%+v, want evidence %q, a title and a remedy", f, c.evidence)
 					}
+					if byHand := f.Code == "CARD_IN_USE" || f.Code == "VPCD_EXPOSED"; byHand != (f.Mend == "") {
+						t.Errorf("it is mended by %q", f.Mend)
+					}
 					return
 				}
 			}
 			t.Errorf("%s not among %+v", c.code, found)
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write what doctor says in testdata/doctor anew")
+
+// TestDoctorOnRecordedMachines holds all that a person reads, whole and in 80
+// columns. What a recording lacks of a check is the registry's.
+func TestDoctorOnRecordedMachines(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/doctor/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recordings: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m platform.Machine
+			var snap *contract.Snapshot
+			for _, part := range archive.Files {
+				switch part.Name {
+				case "machine.json":
+					err = json.Unmarshal(part.Data, &m)
+				case "snapshot.json":
+					err = json.Unmarshal(part.Data, &snap)
+				}
+				if err != nil {
+					t.Fatalf("%s: %v", part.Name, err)
+				}
+			}
+			said := doctorSays(m, snap)
+			want := &archive.Files[len(archive.Files)-1]
+			if *update {
+				want.Data = []byte(said)
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if said != string(want.Data) {
+				t.Errorf("it says\n%s\nwant\n%s", said, want.Data)
+			}
+			for line := range strings.Lines(said) {
+				if columns(strings.TrimSuffix(line, "\n")) > 80 {
+					t.Errorf("wider than 80 columns: %s", line)
+				}
+			}
+		})
+	}
+}
+
+func doctorSays(m platform.Machine, snap *contract.Snapshot) string {
+	found := diagnose(m, snap, defaultListen)
+	var more []group
+	if snap != nil {
+		inWords(m.OS, snap.Checks)
+		for _, a := range snap.Authenticators {
+			inWords(m.OS, a.Checks)
+		}
+		more = attention(*snap, found)
+	}
+	var said strings.Builder
+	(&screen{w: &said, width: defaultWidth}).showFindings(found, more)
+	return said.String()
+}
+
+func inWords(system string, checks []contract.Check) {
+	for i := range checks {
+		entry, _ := failure.Lookup(failure.Code(checks[i].Code))
+		checks[i].Title, checks[i].NHSCode = entry.Title, entry.NHSCode
+		checks[i].Remedy, checks[i].Mend = entry.Remedy, entry.Mend.On(system)
 	}
 }

@@ -64,6 +64,11 @@ func newConfig(f *flags) *cobra.Command {
 func newDoctor(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Find and explain what is wrong with this set-up", Args: cobra.NoArgs,
+		Long: `Find what is wrong with this machine, its set-up and its authenticators, say what
+to do, and write the command that does it, where there is one, on a line of its
+own. Works without a daemon, too.
+
+Exit codes: 0 nothing fails, 1 something does, 2 wrong usage, 4 refused.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := settle(overrides{stateDir: f.stateDir}, getenv)
 			if err != nil {
@@ -75,17 +80,22 @@ func newDoctor(f *flags) *cobra.Command {
 				return err
 			}
 			found := diagnose(platform.Inspect(), snap, s.Listen)
+			var more []group
+			if snap != nil {
+				more = attention(*snap, found)
+			}
+			all := append([]contract.Check{}, found...)
+			for _, g := range more {
+				all = append(all, g.checks...)
+			}
 			if f.json {
-				if found == nil {
-					found = []contract.Check{}
-				}
-				if err := writeJSON(c.OutOrStdout(), found); err != nil {
+				if err := writeJSON(c.OutOrStdout(), all); err != nil {
 					return err
 				}
 			} else {
-				newScreen(c.OutOrStdout()).showFindings(found, snap)
+				newScreen(c.OutOrStdout()).showFindings(found, more)
 			}
-			for _, check := range found {
+			for _, check := range all {
 				if check.State == contract.Fail {
 					return &exit{code: exitNotReady}
 				}

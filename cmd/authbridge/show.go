@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"authbridge/agent/contract"
-	"authbridge/agent/failure"
 )
 
 // showVerdict writes a verdict with its reasons and what to do.
@@ -73,6 +72,9 @@ func (s *screen) showChecks(indent string, checks []contract.Check, all bool) {
 		if c.Remedy != "" {
 			s.text(indent+"  → ", more, c.Remedy)
 		}
+		for command := range strings.Lines(c.Mend) { // whole: it is to be copied
+			s.line("%s  %s", more, strings.TrimSuffix(command, "\n"))
+		}
 	}
 }
 
@@ -109,7 +111,10 @@ func (s *screen) showStatus(snap contract.Snapshot, now time.Time) {
 		s.line("\nLeases")
 		s.showLeases("  ", snap.Leases, now)
 	}
-	s.showAttention(snap)
+	if bad := attention(snap, nil); len(bad) > 0 {
+		s.line("")
+		s.showGroups(bad)
+	}
 }
 
 func (s *screen) showSources(snap contract.Snapshot) {
@@ -277,50 +282,29 @@ func (s *screen) showLists(l Lists) {
 	}
 }
 
-// showFindings writes what doctor found, and what the daemon itself says.
-func (s *screen) showFindings(found []contract.Check, snap *contract.Snapshot) {
+// showFindings writes what doctor found, and what else the daemon knows.
+func (s *screen) showFindings(found []contract.Check, more []group) {
 	s.showChecks("", found, true)
-	if snap != nil {
-		s.showAttention(*snap)
+	if len(found) > 0 && len(more) > 0 {
+		s.line("")
 	}
-	if len(found) == 0 {
+	s.showGroups(more)
+	if len(found) == 0 && len(more) == 0 {
 		s.line("%s nothing is wrong with this set-up", s.paint(green, markOf(contract.Pass).shape))
 	}
 }
 
 func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
-// showAttention lists every check that fails or warns, wherever it belongs.
-func (s *screen) showAttention(snap contract.Snapshot) {
-	bad := func(checks []contract.Check) []contract.Check {
-		return slices.DeleteFunc(slices.Clone(checks), func(c contract.Check) bool { return severity(c.State) < severity(contract.Warn) })
+// showGroups writes checks below what they are of, if there are any.
+func (s *screen) showGroups(groups []group) {
+	if len(groups) > 0 {
+		s.line("Attention")
 	}
-	heading := "\nAttention"
-	snap.Checks = slices.DeleteFunc(slices.Clone(snap.Checks), ofSystem)
-	show := func(name string, checks []contract.Check) {
-		if checks = bad(checks); len(checks) == 0 {
-			return
-		}
-		if heading != "" {
-			s.line("%s", heading)
-			heading = ""
-		}
-		s.line("%s", s.cut("  "+name))
-		s.showChecks("    ", checks, false)
+	for _, g := range groups {
+		s.line("%s", s.cut("  "+g.of))
+		s.showChecks("    ", g.checks, false)
 	}
-	show("this machine", snap.Checks)
-	for _, r := range snap.Readers {
-		show(r.Name, r.Checks)
-	}
-	for _, a := range snap.Authenticators {
-		show(a.Name, a.Checks)
-	}
-}
-
-// ofSystem is whether a check says what this operating system lacks. That is
-// no fault that anybody can mend: readiness says it where it matters.
-func ofSystem(c contract.Check) bool {
-	return c.Code == string(failure.OSSupport) || c.Code == string(failure.WHPlatform)
 }
 
 // worst is the mark of the worst check that was made; one that nobody could

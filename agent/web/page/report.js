@@ -27,5 +27,6 @@ function checks(lines, indent, list) {
   for (const c of list ?? []) {
     lines.push(`${indent}${c.state} ${c.code}${c.nhs_code ? ` (${c.nhs_code})` : ''}: ${c.evidence}`);
     if (c.state !== 'pass' && c.remedy) lines.push(`${indent}  → ${c.remedy}`);
+    if (c.mend) lines.push(...c.mend.split('\n').map((command) => `${indent}    ${command}`));
   }
 }

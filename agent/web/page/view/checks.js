@@ -17,7 +17,8 @@ export function checkRow() {
   const nhs = el('code', { class: 'tag' });
   const evidence = el('span', { class: 'evidence' });
   const remedy = el('p', { class: 'remedy' });
-  const node = el('li', { class: 'check' }, sign.node, el('div', {}, el('p', {}, word, title, ' ', nhs), el('p', {}, evidence), remedy));
+  const mend = el('pre', { class: 'mend' });
+  const node = el('li', { class: 'check' }, sign.node, el('div', {}, el('p', {}, word, title, ' ', nhs), el('p', {}, evidence), remedy, mend));
   return {
     node,
     patch(check) {
@@ -30,6 +31,8 @@ export function checkRow() {
       prose(evidence, check.evidence);
       prose(remedy, check.state === 'pass' ? '' : check.remedy);
       show(remedy, check.state !== 'pass' && Boolean(check.remedy));
+      put(mend, check.mend);
+      show(mend, Boolean(check.mend));
     },
   };
 }
