@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,4 +98,19 @@ func TestABundleAsksNoNetwork(t *testing.T) {
 	if len(asked) != 0 {
 		t.Errorf("it asked about %v", asked)
 	}
+}
+
+// TestWhoOnlyShowsTargetsAsksNoNetwork: an open page is no interest in all of them.
+func TestWhoOnlyShowsTargetsAsksNoNetwork(t *testing.T) {
+	var asked []string
+	s := apitest.Start(t, apitest.Options{Asked: func(target string) { asked = append(asked, target) }})
+	for _, query := range []string{"aal=3&target=int&look=false", "aal=2&target=prod&look=false", "aal=3&target=int&look=true", "aal=2&target=dep"} {
+		if got := call(t, s, s.Secret, "GET", "/v1/readiness?"+query, ""); got.status != 200 {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
+		}
+	}
+	if want := []string{"int", "dep"}; !slices.Equal(asked, want) {
+		t.Errorf("it asked about %v, want %v", asked, want)
+	}
+	call(t, s, s.Secret, "GET", "/v1/readiness?aal=3&target=int&look=perhaps", "").wantProblem(t, "BAD_REQUEST")
 }

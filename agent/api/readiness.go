@@ -18,6 +18,7 @@ type readinessInput struct {
 	Target string `query:"target" required:"true" maxLength:"64" doc:"what the login is aimed at: mock, int, dep, prod"`
 	Kind   string `query:"kind" enum:"smartcard,security-key,platform,totp" doc:"only authenticators of this kind"`
 	User   string `query:"user" pattern:"^[0-9]{12}$" patternDescription:"12 digits" doc:"only the card of this user"`
+	Look   bool   `query:"look" default:"true" doc:"false: answer by what is known, and have nothing looked at for it: for who shows all targets and cares about none"`
 	Wait   string `query:"wait" maxLength:"16" doc:"hold the call until ready or this time is up: a Go duration such as 30s, at most 5m"`
 }
 
@@ -31,7 +32,9 @@ func (s *Server) getReadiness(ctx context.Context, in *readinessInput) (*bytesOu
 	if err != nil {
 		return nil, err
 	}
-	s.interested(in.Target)
+	if in.Look {
+		s.interested(in.Target)
+	}
 	question := contract.Question{AAL: in.AAL, Target: in.Target, Kind: contract.Kind(in.Kind), User: in.User}
 	a, err := s.verdicts.answer(question, s.config.Inventory.View())
 	if err == nil && wait > 0 && a.outcome != contract.VerdictReady {

@@ -8,11 +8,13 @@ type VirtualDevice struct {
 	// Plugged is whether the card is in its reader, or the key on its bus.
 	Plugged bool `json:"plugged"`
 	// Where is in-process, pcscd (through vpcd) or uhid.
-	Where   string  `json:"where" enum:"in-process,pcscd,uhid"`
-	Touch   string  `json:"touch,omitempty" enum:"auto,command,never" doc:"keys only"`
-	Faults  []Fault `json:"faults"`
-	Profile string  `json:"profile,omitempty" doc:"card profile"`
-	User    string  `json:"user,omitempty"`
+	Where  string  `json:"where" enum:"in-process,pcscd,uhid"`
+	Touch  string  `json:"touch,omitempty" enum:"auto,command,never" doc:"keys only"`
+	Faults []Fault `json:"faults"`
+	// CanFail are the names of the faults that there are for it.
+	CanFail []string `json:"can_fail" doc:"names of the faults that it can be given"`
+	Profile string   `json:"profile,omitempty" doc:"card profile"`
+	User    string   `json:"user,omitempty"`
 	// APDUs and PINTries count what a card received since it was made;
 	// Messages what a key received.
 	APDUs    uint64 `json:"apdus,omitempty"`

@@ -299,7 +299,7 @@ func (d *Devices) describe(devices ...device) []contract.VirtualDevice {
 func (dev *device) describe() contract.VirtualDevice {
 	v := contract.VirtualDevice{
 		Name: dev.name, Kind: dev.kind, Plugged: dev.plugged(), Where: dev.record.Where,
-		Faults: append([]contract.Fault{}, dev.record.Faults...),
+		Faults: append([]contract.Fault{}, dev.record.Faults...), CanFail: faultNames(dev.kind),
 	}
 	switch dev.kind {
 	case contract.Smartcard:

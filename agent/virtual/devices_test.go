@@ -280,11 +280,14 @@ func TestEveryFaultOfTheDevicesCanBeSet(t *testing.T) {
 		}
 		return f
 	}
-	for _, name := range vcard.FaultNames() {
-		must(t)(d.SetFaults(soon(t), contract.Smartcard, virtual.DefaultReader, []contract.Fault{complete(string(name))}))
-	}
-	for _, name := range vkey.FaultNames {
-		must(t)(d.SetFaults(soon(t), contract.SecurityKey, virtual.DefaultKey, []contract.Fault{complete(string(name))}))
+	told := map[contract.Kind]int{contract.Smartcard: len(vcard.FaultNames()), contract.SecurityKey: len(vkey.FaultNames)}
+	for _, device := range d.List() {
+		if len(device.CanFail) != told[device.Kind] {
+			t.Errorf("%s tells of the faults %v", device.Name, device.CanFail)
+		}
+		for _, name := range device.CanFail {
+			must(t)(d.SetFaults(soon(t), device.Kind, device.Name, []contract.Fault{complete(name)}))
+		}
 	}
 }
 

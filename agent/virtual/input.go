@@ -91,13 +91,26 @@ func loopback(address string) bool {
 // maxDelay bounds the fault slow.
 const maxDelay = 10 * time.Minute
 
+// faultNames are the faults that a kind of device has.
+func faultNames(kind contract.Kind) []string {
+	if kind == contract.Smartcard {
+		return texts(vcard.FaultNames())
+	}
+	return texts(vkey.FaultNames[:])
+}
+
+func texts[T ~string](list []T) []string {
+	all := make([]string, len(list))
+	for i, one := range list {
+		all[i] = string(one)
+	}
+	return all
+}
+
 // cardFaults puts faults into the words of the card. field is where they stand
 // in the request.
 func cardFaults(faults []contract.Fault, field string) ([]vcard.Fault, error) {
-	names := make([]string, 0, len(vcard.FaultNames()))
-	for _, n := range vcard.FaultNames() {
-		names = append(names, string(n))
-	}
+	names := faultNames(contract.Smartcard)
 	all := make([]vcard.Fault, 0, len(faults))
 	for i, f := range faults {
 		at := fmt.Sprintf("%s[%d]", field, i)
@@ -122,10 +135,7 @@ func cardFaults(faults []contract.Fault, field string) ([]vcard.Fault, error) {
 
 // keyFaults puts faults into the words of the key.
 func keyFaults(faults []contract.Fault, field string) ([]vkey.Fault, error) {
-	names := make([]string, 0, len(vkey.FaultNames))
-	for _, n := range vkey.FaultNames {
-		names = append(names, string(n))
-	}
+	names := faultNames(contract.SecurityKey)
 	all := make([]vkey.Fault, 0, len(faults))
 	for i, f := range faults {
 		at := fmt.Sprintf("%s[%d]", field, i)

@@ -64,6 +64,19 @@ async function rest(page: Page): Promise<number> {
   }
 }
 
+test('a page that is only open calls no sign-in service', async ({ page }) => {
+  const world = await World.make(6);
+  await page.goto(await world.entrance());
+  await live(page);
+  await world.flip(2); // and what changes has it ask anew
+  await expect(page.locator('#event-rows li').first()).toContainText('ready');
+  await expect(page.getByRole('button', { name: 'AAL3 at int' })).toContainText(/ready|unproven/);
+  expect(await world.asked()).toEqual([]);
+  await page.getByRole('button', { name: 'AAL3 at int' }).press('Enter');
+  await expect.poll(() => world.asked()).toEqual(['int']);
+  await expect(page.locator('#why-title')).toHaveText(/AAL3 at int/);
+});
+
 test('what others wrote is shown as text', async ({ page, complaints }) => {
   const hostile = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>`"\'&lt;b>';
   const world = await World.make(6, hostile);
@@ -91,7 +104,11 @@ test('the bench does what hands do', async ({ page, daemon }) => {
   await expect(tile).toContainText('PIN ok');
   await page.getByRole('button', { name: 'Pull the card in virtual-reader-1' }).click();
   await expect(tile).toContainText('no card');
-  await page.getByLabel('Fault of virtual-reader-1', { exact: true }).selectOption('pin-blocked');
+  const choice = page.getByLabel('Fault of virtual-reader-1', { exact: true });
+  const [card] = JSON.parse(daemon.cli('virtual', '--json'));
+  expect(card.can_fail).toContain('pulled');
+  expect(await choice.locator('option').allTextContents()).toEqual(['no fault', ...card.can_fail]);
+  await choice.selectOption('pin-blocked');
   await page.getByRole('button', { name: 'Set the fault of virtual-reader-1' }).click();
   await expect(page.locator('#bench-rows')).toContainText('fault: pin-blocked');
   await page.getByRole('button', { name: 'Insert the card in virtual-reader-1' }).click();

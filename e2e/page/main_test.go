@@ -70,10 +70,21 @@ type world struct {
 	*apitest.Server
 	keys    []health.Key
 	hostile string
+
+	mu    sync.Mutex // guards what follows
+	asked []string
+}
+
+// ask notes that somebody is interested in a target.
+func (w *world) ask(target string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked = append(w.asked, target)
 }
 
 // ServeHTTP takes POST /worlds?keys=N&hostile=TEXT, and for a world
-// /worlds/ID/flip?times=N, which changes its fifth key, N times.
+// /worlds/ID/flip?times=N, which changes its fifth key, N times, and
+// /worlds/ID/asked, which gives the targets that somebody was interested in.
 func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,12 +94,19 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /worlds", func(w http.ResponseWriter, r *http.Request) {
-		made := &world{Server: apitest.Start(s.t, apitest.Options{}), hostile: r.URL.Query().Get("hostile")}
+		made := &world{hostile: r.URL.Query().Get("hostile")}
+		made.Server = apitest.Start(s.t, apitest.Options{Asked: made.ask})
 		made.plug(number("keys"))
 		id := fmt.Sprint("world-", len(s.worlds))
 		s.worlds[id] = made
 		made.observe(s.t)
 		reply(w, map[string]string{"id": id, "url": made.URL, "token": made.Secret})
+	})
+	mux.HandleFunc("POST /worlds/{id}/asked", func(w http.ResponseWriter, r *http.Request) {
+		world := s.worlds[r.PathValue("id")]
+		world.mu.Lock()
+		defer world.mu.Unlock()
+		reply(w, append([]string{}, world.asked...))
 	})
 	mux.HandleFunc("POST /worlds/{id}/flip", func(w http.ResponseWriter, r *http.Request) {
 		world := s.worlds[r.PathValue("id")]

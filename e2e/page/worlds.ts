@@ -78,6 +78,11 @@ export class World {
     return ask(`/worlds/${this.id}/flip?times=${times}`);
   }
 
+  /** The targets that somebody was interested in. */
+  asked(): Promise<string[]> {
+    return ask(`/worlds/${this.id}/asked`);
+  }
+
   async entrance(): Promise<string> {
     const answer = await fetch(this.url + '/v1/pages', { method: 'POST', headers: { Authorization: `Bearer ${this.token}`, 'Content-Type': 'application/json' } });
     const { url, code } = await answer.json();

@@ -24,7 +24,7 @@ let open; // the session
 
 const announce = (text) => put($('announce'), text);
 const view = {
-  verdicts: new Verdicts(verdicts, announce),
+  verdicts: new Verdicts(verdicts, announce, cared),
   devices: new Devices(model),
   checks: new Machine(),
   leases: leaseRows(),
@@ -110,10 +110,22 @@ const judge = coalesced(async () => {
   }
 });
 
+const question = (aal, target) => `/v1/readiness?aal=${aal}&target=${encodeURIComponent(target)}`;
+
+/** Asks for all verdicts, by what is known: that a page is open calls no sign-in service. */
 async function judgeAll() {
-  const questions = open.targets.flatMap((target) => levels.map((aal) => `/v1/readiness?aal=${aal}&target=${encodeURIComponent(target)}`));
+  const questions = open.targets.flatMap((target) => levels.map((aal) => `${question(aal, target)}&look=false`));
   for (const verdict of await Promise.all(questions.map((q) => api.get(q)))) view.verdicts.set(verdict);
   headline();
+}
+
+/** Somebody chose a verdict: its target is looked at, and events say what is seen. */
+async function cared(aal, target) {
+  try {
+    view.verdicts.set(await api.get(question(aal, target)));
+  } catch (error) {
+    if (!(error instanceof Gone || error instanceof Problem)) throw error;
+  }
 }
 
 // An event of a reader does not say what to do about it; the snapshot does.

@@ -4,12 +4,6 @@
 import { $, el, mark, put, Rows, show } from '../dom.js';
 import { drawing } from './devices.js';
 
-// What each kind can be made to fail at; agent/virtual has the words.
-export const faults = {
-  smartcard: ['mute', 'slow', 'empty', 'truncated', 'garbage', 'sw', 'pin-blocked', 'cert-expired', 'cert-expiring', 'one-cert', 'no-cert', 'live-issuer', 'retired-atr', 'no-atr', 'no-logout', 'pin-kept'],
-  'security-key': ['mute', 'slow', 'garbage', 'foreign-channel', 'busy', 'pin-blocked', 'u2f-only', 'no-pin'],
-};
-
 const part = { smartcard: 'cards', 'security-key': 'keys' };
 
 export class Bench {
@@ -84,7 +78,7 @@ export class Bench {
       return this.#order(...way, `${name}: ${device.plugged ? 'taken out' : 'put in'}`);
     } } });
     const touch = el('button', { type: 'button', 'aria-label': `Touch ${name}`, on: { click: () => this.touch(name) } }, 'Touch');
-    const choice = el('select', { 'aria-label': `Fault of ${name}` }, el('option', { value: '' }, 'no fault'), ...faults[kind].map((f) => el('option', { value: f }, f)));
+    const choice = el('select', { 'aria-label': `Fault of ${name}` }, el('option', { value: '' }, 'no fault'));
     const value = el('input', { class: 'value', 'aria-label': `Value of the fault of ${name}`, autocomplete: 'off', spellcheck: 'false', maxlength: '8', hidden: '' });
     const set = el('button', { type: 'button', class: 'quiet', 'aria-label': `Set the fault of ${name}` }, 'Set');
     choice.addEventListener('change', () => {
@@ -103,6 +97,7 @@ export class Bench {
         el('div', { class: 'what' }, el('strong', {}, name), what),
         el('div', { class: 'actions' }, move, card ? '' : touch, el('span', { class: 'fault' }, choice, value, set))),
       patch(d) {
+        if (!device) choice.append(...d.can_fail.map((name) => el('option', { value: name }, name)));
         device = d;
         const out = card ? 'Insert' : 'Plug in';
         const verb = d.plugged ? (card ? 'Pull' : 'Unplug') : out;

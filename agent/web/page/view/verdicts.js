@@ -14,13 +14,16 @@ export const keyOf = (aal, target) => `${aal} ${target}`;
 export class Verdicts {
   #verdicts;
   #announce;
+  #ask;
   #cells = new Map();
   #chosen;
   #why = reasons();
 
-  constructor(verdicts, announce) {
+  /** ask has a verdict asked for that somebody chose. */
+  constructor(verdicts, announce, ask) {
     this.#verdicts = verdicts;
     this.#announce = announce;
+    this.#ask = ask;
     $('why').append(this.#why.node);
   }
 
@@ -35,7 +38,7 @@ export class Verdicts {
     const sign = markOf();
     const word = el('span', { class: 'word' });
     const key = keyOf(aal, target);
-    const node = el('button', { type: 'button', class: 'cell', 'aria-pressed': 'false', on: { click: () => this.#choose(key) } },
+    const node = el('button', { type: 'button', class: 'cell', 'aria-pressed': 'false', on: { click: () => { this.#choose(key); this.#ask(aal, target); } } },
       sign.node, el('span', { class: 'hidden-words' }, `AAL${aal} at ${target}: `), word);
     this.#cells.set(key, { node, sign, word });
     return node;
