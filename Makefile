@@ -66,7 +66,7 @@ dist: $(BIN)/nfpm $(BIN)/cyclonedx-gomod ## packages in dist/: deb, rpm, tar.gz,
 	@installer/build
 
 clean: ## remove what was built
-	rm -rf bin dist $(BIN) e2e/guest/.cache e2e/page/node_modules clients/playwright/node_modules clients/playwright/dist clients/playwright/test-results
+	rm -rf bin dist $(BIN) e2e/*/.cache e2e/page/node_modules clients/playwright/node_modules clients/playwright/dist clients/playwright/test-results
 
 $(BIN)/golangci-lint:
 	GOBIN=$(CURDIR)/$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)

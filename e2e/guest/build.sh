@@ -6,6 +6,7 @@ exec 3>&1 1>&2 # standard output is for progress alone
 export PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(realpath "$1")
+. "$here/debian.sh"
 suite=trixie
 packages=systemd,systemd-sysv,libpam-systemd,polkitd,udev,dbus,kmod,busybox-static,fido2-tools,pcscd,libccid,opensc,usbutils,procps,openssh-server
 modules="virtio_pci virtio_blk ext4 virtio_console virtio_rng 9p 9pnet_virtio configfs
@@ -17,31 +18,14 @@ trap 'rm -rf "$work"' EXIT
 root=$work/root kernel=$work/root/kernel
 say() { echo "guest: $*" >&3; }
 
-# Debian's own sources of this machine, if it has them, for it may use a mirror:
-# those of its own suite, with the name of the guest's in its place.
-sources=()
-own=$(. /etc/os-release && echo "$ID:${VERSION_CODENAME-}")
-if [[ $own == debian:?* ]]; then
-  for list in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
-    if grep -qsw "${own#debian:}" "$list"; then
-      sources=("$work/$(basename "$list")")
-      sed "s/\\b${own#debian:}\\b/$suite/g" "$list" >"${sources[0]}"
-      break
-    fi
-  done
-fi
-
 say "installing Debian $suite (40 s)"
 # The kernel is unpacked and not installed: that would make an initial RAM disk
 # of its own, and bring 300 MB of drivers.
-mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages" \
-  --aptopt='Apt::Install-Recommends "false"' \
-  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+debian "$suite" "$root" "$packages" \
   --customize-hook='
     cd "$1/.."
     export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
-    apt-get download -q "$(apt-cache depends linux-image-amd64 | sed -n "s/.*Depends: \(linux-image-[0-9].*\)/\1/p" | head -n 1)"' \
-  "$suite" "$root" "${sources[@]}"
+    apt-get download -q "$(apt-cache depends linux-image-amd64 | sed -n "s/.*Depends: \(linux-image-[0-9].*\)/\1/p" | head -n 1)"'
 dpkg-deb -x "$work"/linux-image-*.deb "$kernel"
 [ -e "$kernel/lib" ] || ln -s usr/lib "$kernel/lib" # since Debian 13
 version=$(basename "$kernel"/lib/modules/*)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"authbridge/e2e/debian"
 )
 
 // machine is QEMU's command line. A state can only be gone on from with the
@@ -109,7 +111,7 @@ func (i Image) snapshot(ctx context.Context) error {
 	defer r.stop()
 	if err := r.ready(); err != nil {
 		text, _ := os.ReadFile(console)
-		return fmt.Errorf("the guest did not start: %w %s\n%s", err, r.err.String(), tail(text))
+		return fmt.Errorf("the guest did not start: %w %s\n%s", err, r.err.String(), debian.Tail(text))
 	}
 	return r.qmp.save(ctx, i.dir)
 }

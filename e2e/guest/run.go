@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"authbridge/e2e/debian"
 )
 
 // Payload is the program in a shared folder that the guest runs.
@@ -81,7 +83,7 @@ func (i Image) Run(ctx context.Context, share string, output io.Writer, devices 
 	text, err := os.ReadFile(result)
 	if err != nil {
 		said, _ := os.ReadFile(boot.console)
-		return 0, fmt.Errorf("%w\n%s", ErrNoResult, tail(said))
+		return 0, fmt.Errorf("%w\n%s", ErrNoResult, debian.Tail(said))
 	}
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
@@ -112,7 +114,7 @@ func (i Image) boot(ctx context.Context, disk string, b boot, more ...string) er
 	if err != nil {
 		r.stop()
 		said, _ := os.ReadFile(b.console)
-		return errors.Join(context.Cause(ctx), fmt.Errorf("%w: %w %s\n%s", errAsleep, err, r.err.String(), tail(said)))
+		return errors.Join(context.Cause(ctx), fmt.Errorf("%w: %w %s\n%s", errAsleep, err, r.err.String(), debian.Tail(said)))
 	}
 	if err := r.qmp.plug(b.devices); err != nil {
 		r.stop()
