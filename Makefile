@@ -33,7 +33,7 @@ test: ## all tests with -race, a real pcscd among them; then the pure ones witho
 	CGO_ENABLED=0 go test -timeout 10m ./agent/... ./pcsc/... ./fido/... ./platform/... ./cmd/...
 	@scripts/cross
 
-e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time), those with a browser, and with a desktop
+e2e: ## the tests that need a kernel of their own, in QEMU (90 s to build it the first time), those with a browser, with a desktop, and under Wine
 	@scripts/need build test e2e browser desktop dist
 	go test -tags e2e -p 1 -count=1 -timeout 40m -v ./e2e/...
 
