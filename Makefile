@@ -6,6 +6,7 @@ GOFUMPT := v0.12.0
 GOVULNCHECK := v1.9.0
 NFPM := v2.45.0
 CYCLONEDX := v1.10.0
+ACTIONLINT := v1.7.7
 FUZZTIME ?= 20s
 export GOFLAGS ?=
 
@@ -50,12 +51,13 @@ fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@scripts/need build
 	scripts/fuzz $(FUZZTIME)
 
-lint: $(BIN)/golangci-lint $(BIN)/gofumpt $(BIN)/govulncheck ## format, linters with the import arrows, tidy go.mod, known vulnerabilities
+lint: $(BIN)/golangci-lint $(BIN)/gofumpt $(BIN)/govulncheck $(BIN)/actionlint ## format, linters with the import arrows, tidy go.mod, workflows, known vulnerabilities
 	@scripts/need build
 	@test -z "$$($(BIN)/gofumpt -l .)" || { $(BIN)/gofumpt -l .; echo "not formatted: make fmt"; exit 1; }
 	$(BIN)/golangci-lint run ./...
 	GOOS=windows CGO_ENABLED=0 $(BIN)/golangci-lint run ./...
 	go mod tidy -diff
+	$(BIN)/actionlint .github/workflows/*.yml
 	scripts/vulncheck $(BIN)/govulncheck
 
 fmt: $(BIN)/gofumpt ## format all Go files
@@ -78,3 +80,5 @@ $(BIN)/nfpm:
 	GOBIN=$(CURDIR)/$(BIN) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
 $(BIN)/cyclonedx-gomod:
 	GOBIN=$(CURDIR)/$(BIN) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX)
+$(BIN)/actionlint:
+	GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
