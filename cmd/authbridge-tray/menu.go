@@ -44,8 +44,7 @@ func newMenu() *menu {
 		if slices.Contains(parts[:], i) {
 			systray.AddSeparator()
 		}
-		item := systray.AddMenuItem("", "")
-		item.Disable()
+		item := systray.AddMenuItem("", "") // never disabled: that is grey, and keys and screen readers pass it by
 		item.Hide()
 		m.items[i] = item
 		go func() {
@@ -86,13 +85,6 @@ func (m *menu) row(item *systray.MenuItem, was, now row) {
 	}
 	if now.text != was.text {
 		item.SetTitle(label(runtime.GOOS, now.text))
-	}
-	if can := now.action.what != nothing; can == item.Disabled() {
-		if can {
-			item.Enable()
-		} else {
-			item.Disable()
-		}
 	}
 	if was.text == "" {
 		item.Show()

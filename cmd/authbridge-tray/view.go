@@ -31,8 +31,7 @@ type view struct {
 	rows  [rows]row
 }
 
-// row is one line of the menu; an empty text is not shown. One with an action
-// can be clicked.
+// row is one line of the menu; an empty text is not shown.
 type row struct {
 	text   string
 	action action
@@ -93,6 +92,8 @@ func (w *world) view(now time.Time) view {
 	}
 	v.put(rowSaid, rowOpen, []entry{{text: w.said}})
 	if w.gone == "" {
+		v.lead(0, rowPrompts)
+		v.lead(rowHealth, rowSaid)
 		v.rows[rowOpen] = row{"Open the page", action{what: openPage}}
 		v.rows[rowCopy] = row{"Copy the report", action{what: copyReport}}
 	} else {
@@ -101,6 +102,15 @@ func (w *world) view(now time.Time) view {
 	v.rows[rowSave] = row{"Save the support bundle", action{what: saveBundle}}
 	v.rows[rowQuit] = row{"Quit", action{what: quit}}
 	return v
+}
+
+// lead has rows that say something lead to the page, which says more.
+func (v *view) lead(from, next int) {
+	for i := from; i < next; i++ {
+		if v.rows[i].text != "" {
+			v.rows[i].action = action{what: openPage}
+		}
+	}
 }
 
 // entry is what is said at once, in as many rows as it takes: what there is,

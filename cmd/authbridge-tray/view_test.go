@@ -151,6 +151,31 @@ func TestTheDialogSaysWhatAPersonMustKnow(t *testing.T) {
 	}
 }
 
+// TestWhatTheMenuSaysLeadsToThePage, which says more, while there is one. What is
+// asked of a person is no way anywhere but to the PIN.
+func TestWhatTheMenuSaysLeadsToThePage(t *testing.T) {
+	t.Parallel()
+	touch := contract.Ceremony{ID: "c1", Name: "key 4f2a", State: contract.CeremonyTouch}
+	w := seen(contract.Snapshot{
+		Authenticators: []contract.Authenticator{{ID: "key-1", Name: "key 4f2a", Condition: contract.Ready}},
+		Leases:         []contract.Lease{{ID: "lease-a-1", State: contract.LeaseActive, Name: "key 4f2a", Holder: "user 1000"}},
+	}, nil, contract.Event{Type: contract.CeremonyChanged, At: noon, Text: "it is in use", Ceremony: &touch})
+	page := action{what: openPage}
+	v := w.view(noon)
+	for row, want := range map[int]action{rowVerdict: page, rowPrompts: {}, rowHealth: page, rowQueue: page, rowLast: page, rowSaid: {}} {
+		if got := v.rows[row]; got.action != want || got.text == "" && want != (action{}) {
+			t.Errorf("%q does %v, want %v", got.text, got.action, want)
+		}
+	}
+	w.lose("No daemon answers.")
+	v = w.view(noon)
+	for i, r := range v.rows[:rowOpen] {
+		if r.action != (action{}) {
+			t.Errorf("without a daemon row %d, %q, does %v", i, r.text, r.action)
+		}
+	}
+}
+
 func TestTheMenuIsBounded(t *testing.T) {
 	t.Parallel()
 	var s contract.Snapshot

@@ -171,10 +171,11 @@ func (d *desktop) click(x, y int) {
 	d.run("xdotool", "mousemove", strconv.Itoa(x), strconv.Itoa(y), "click", "1")
 }
 
-// shot takes a picture of the right side of the display.
+// shot takes a picture of the open menu and what is above it.
 func (d *desktop) shot(file string) {
 	d.t.Helper()
-	d.run("import", "-window", "root", "-crop", "700x300+324+0", "+repage", "-strip", file)
+	m := d.menu()
+	d.run("import", "-window", "root", "-crop", fmt.Sprintf("%dx%d+%d+0", m.width, m.y+m.height, m.x), "+repage", "-strip", file)
 }
 
 // colours are those of the icon, each once, as #RRGGBB.
@@ -186,8 +187,11 @@ func (d *desktop) colours() string {
 // Of xdotool: WINDOW=, X=, Y=, WIDTH=, HEIGHT=.
 var geometry = regexp.MustCompile(`X=(-?\d+)\nY=(-?\d+)\nWIDTH=(\d+)\nHEIGHT=(\d+)`)
 
-// menu is the open menu: the middle of its last row.
-func (d *desktop) menu() (x, y int, open bool) {
+// box is where a window is; zero where there is none.
+type box struct{ x, y, width, height int }
+
+// menu is the open menu.
+func (d *desktop) menu() (open box) {
 	cmd := exec.Command("xdotool", "search", "--onlyvisible", "--classname", "wrapper-2.0", "getwindowgeometry", "--shell", "%@")
 	cmd.Env = d.env
 	out, _ := cmd.Output() // it fails where there is none, too
@@ -197,10 +201,10 @@ func (d *desktop) menu() (x, y int, open bool) {
 			n[i], _ = strconv.Atoi(found[i+1])
 		}
 		if n[3] > 60 { // no icon in the panel
-			x, y, open = n[0]+n[2]/2, n[1]+n[3]-16, true
+			open = box{n[0], n[1], n[2], n[3]}
 		}
 	}
-	return x, y, open
+	return open
 }
 
 // item is the icon's name on the bus.
@@ -224,9 +228,8 @@ func (d *desktop) tip() string {
 	return v.Value().([]any)[2].(string)
 }
 
-// clickRow clicks the row that begins so, by the bus as any program can, if it is
-// there.
-func (d *desktop) clickRow(begins string) bool {
+// row is the number of the row that begins so, if it is there.
+func (d *desktop) row(begins string) (number any, shown bool) {
 	menu := d.bus.Object(d.item(), "/StatusNotifierItem/menu")
 	var revision uint32
 	var layout struct {
@@ -235,16 +238,24 @@ func (d *desktop) clickRow(begins string) bool {
 		Children   []dbus.Variant
 	}
 	if menu.Call("com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{}).Store(&revision, &layout) != nil {
-		return false
+		return nil, false
 	}
 	for _, child := range layout.Children {
 		fields := child.Value().([]any)
 		label, _ := fields[1].(map[string]dbus.Variant)["label"].Value().(string)
 		if strings.HasPrefix(label, begins) {
-			return menu.Call("com.canonical.dbusmenu.Event", 0, fields[0], "clicked", dbus.MakeVariant(""), uint32(0)).Err == nil
+			return fields[0], true
 		}
 	}
-	return false
+	return nil, false
+}
+
+// clickRow clicks the row that begins so, by the bus as any program can, if it is
+// there.
+func (d *desktop) clickRow(begins string) bool {
+	number, shown := d.row(begins)
+	menu := d.bus.Object(d.item(), "/StatusNotifierItem/menu")
+	return shown && menu.Call("com.canonical.dbusmenu.Event", 0, number, "clicked", dbus.MakeVariant(""), uint32(0)).Err == nil
 }
 
 func must(t *testing.T, err error) {

@@ -46,7 +46,7 @@ func walk(t *testing.T, programs, theme string, dark bool) {
 			return strings.HasPrefix(d.tip(), "authbridge: "+tip) && strings.Contains(d.colours(), colour)
 		})
 		d.click(iconX, iconY)
-		d.until("a menu", func() bool { _, _, open := d.menu(); return open })
+		d.until("a menu", func() bool { return d.menu() != box{} })
 		if shots := os.Getenv("SHOTS"); shots != "" {
 			d.run("xdotool", "sleep", "0.5") // it fades in
 			d.shot(filepath.Join(shots, "tray-"+name+"-"+theme+".png"))
@@ -55,7 +55,7 @@ func walk(t *testing.T, programs, theme string, dark bool) {
 	away := func() {
 		t.Helper()
 		d.click(300, 500)
-		d.until("no menu", func() bool { _, _, open := d.menu(); return !open })
+		d.until("no menu", func() bool { return d.menu() == box{} })
 	}
 	daemon := startDaemon(d, filepath.Join(programs, "authbridge"), state)
 	seen("ready", "Ready for AAL3", "#1A7F4B")
@@ -65,7 +65,10 @@ func walk(t *testing.T, programs, theme string, dark bool) {
 	seen("attention", "Ready for AAL3", "#8A5A00")
 	away()
 
-	enterPIN(t, d, cl)
+	enterPIN(t, d, cl, func() {
+		seen("prompt", "Ready for AAL3", "#8A5A00")
+		away()
+	})
 	d.until("a row for the report", func() bool { return d.clickRow("Copy the report") })
 	d.until("the report", func() bool {
 		cmd := exec.Command("xclip", "-o", "-selection", "clipboard")
@@ -90,10 +93,10 @@ func walk(t *testing.T, programs, theme string, dark bool) {
 	must(t, daemon.Process.Kill())
 	_ = daemon.Wait()
 	seen("not_running", "Not running", "#7A8492")
-	x, y, _ := d.menu()
+	m := d.menu()
 	ended := make(chan error, 1)
 	go func() { ended <- tray.Wait() }()
-	d.click(x, y) // Quit
+	d.click(m.x+m.width/2, m.y+m.height-16) // Quit
 	select {
 	case err := <-ended:
 		if err != nil {
@@ -135,8 +138,9 @@ done
 `), 0o700))
 }
 
-// enterPIN has the PIN of a key entered, from the menu.
-func enterPIN(t *testing.T, d *desktop, cl *client.Client) {
+// enterPIN has the PIN of a key entered, from the menu. asked is called while it is
+// waited for.
+func enterPIN(t *testing.T, d *desktop, cl *client.Client, asked func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -151,6 +155,8 @@ func enterPIN(t *testing.T, d *desktop, cl *client.Client) {
 	must(t, err)
 	ceremony, err := cl.Begin(ctx, contract.CeremonyRequest{Lease: lease.ID, Type: contract.CeremonyCreate, Origin: "http://localhost", Options: options, PIN: &contract.PINSource{Ask: true}})
 	must(t, err)
+	d.until("a row for the PIN", func() bool { _, shown := d.row("Enter the PIN of"); return shown })
+	asked()
 	d.until("a dialog for the PIN", func() bool { // the first clicks come too soon after the row
 		d.clickRow("Enter the PIN of")
 		_, err := os.Stat(d.dir + "/shown")
