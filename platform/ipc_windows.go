@@ -6,17 +6,24 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 
 	"github.com/Microsoft/go-winio"
 	"golang.org/x/sys/windows"
 )
 
-// ownerOnly gives the pipe to SYSTEM and its owner and to nobody else; the
-// network logon is denied.
-const ownerOnly = "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;OW)"
+// listen: the first instance of the name is asked for (go-winio does so), and what
+// comes from other machines is refused by the pipe itself.
+func listen(address string) (net.Listener, error) { return listenPipe(address, false) }
 
-func listen(address string) (net.Listener, error) {
-	l, err := winio.ListenPipe(address, &winio.PipeConfig{SecurityDescriptor: ownerOnly})
+func listenForAll(address string) (net.Listener, error) { return listenPipe(address, true) }
+
+func listenPipe(address string, all bool) (net.Listener, error) {
+	me, err := self()
+	if err != nil {
+		return nil, err
+	}
+	l, err := winio.ListenPipe(address, &winio.PipeConfig{SecurityDescriptor: pipeAccess(me.UID, all)})
 	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
 		// The first instance of the name belongs to somebody else.
 		return nil, fmt.Errorf("%s: %w", address, ErrInUse)
@@ -24,22 +31,103 @@ func listen(address string) (net.Listener, error) {
 	return l, err
 }
 
-// listenForAll has no pipe for all yet.
-func listenForAll(address string) (net.Listener, error) { return listen(address) }
-
+// dial lets the server learn who we are, and not act as us (the level of
+// identification). Who owns the pipe is looked at before anything is sent.
 func dial(ctx context.Context, address string) (net.Conn, error) {
-	// Identification level: the server may learn who we are, not act as us.
-	return winio.DialPipeAccessImpLevel(ctx, address, windows.GENERIC_READ|windows.GENERIC_WRITE, winio.PipeImpLevelIdentification)
+	conn, err := winio.DialPipeAccessImpLevel(ctx, address, pipeUse, winio.PipeImpLevelIdentification)
+	switch {
+	case errors.Is(err, windows.ERROR_ACCESS_DENIED):
+		return nil, fmt.Errorf("%w: %w", ErrNotYours, err)
+	case err != nil:
+		return nil, err
+	}
+	if err := trusted(conn, address); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
-// peerOf: the security descriptor admits the owner and SYSTEM alone, so
-// whoever is connected is one of the two.
-func peerOf(net.Conn) (Peer, error) { return self() }
+func trusted(conn net.Conn, address string) error {
+	me, err := self()
+	if err != nil {
+		return err
+	}
+	handle, err := handleOf(conn)
+	if err != nil {
+		return err
+	}
+	about, err := windows.GetSecurityInfo(handle, windows.SE_KERNEL_OBJECT, windows.OWNER_SECURITY_INFORMATION)
+	if err != nil {
+		return fmt.Errorf("whose pipe %s is: %w", address, err)
+	}
+	if owner := ownerOf(about); !ownerIsTrusted(owner, me.UID) {
+		return fmt.Errorf("%w: %s belongs to %s", ErrNotYours, address, nameOf(owner))
+	}
+	return nil
+}
 
-func self() (Peer, error) {
-	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+func handleOf(conn net.Conn) (windows.Handle, error) {
+	of, ok := conn.(interface{ Fd() uintptr })
+	if !ok {
+		return 0, ErrNotLocal
+	}
+	return windows.Handle(of.Fd()), nil
+}
+
+var impersonateNamedPipeClient = windows.NewLazySystemDLL("advapi32.dll").NewProc("ImpersonateNamedPipeClient")
+
+// peerOf takes the client's token from the pipe, which must have been read from
+// before. The number of its process says less: another may have it meanwhile.
+func peerOf(conn net.Conn) (Peer, error) {
+	handle, err := handleOf(conn)
 	if err != nil {
 		return Peer{}, err
 	}
-	return Peer{UID: user.User.Sid.String(), PID: os.Getpid(), Elevated: windows.GetCurrentProcessToken().IsElevated()}, nil
+	token, err := clientToken(handle)
+	if err != nil {
+		return Peer{}, fmt.Errorf("who is at the other end of the pipe: %w", err)
+	}
+	defer func() { _ = token.Close() }()
+	peer, err := whose(token)
+	if err != nil {
+		return Peer{}, err
+	}
+	var pid uint32
+	if windows.GetNamedPipeClientProcessId(handle, &pid) == nil {
+		peer.PID = int(pid)
+	}
+	return peer, nil
+}
+
+// clientToken has a thread be the client for as long as it takes to open the token.
+func clientToken(pipe windows.Handle) (token windows.Token, err error) {
+	runtime.LockOSThread()
+	if done, _, err := impersonateNamedPipeClient.Call(uintptr(pipe)); done == 0 {
+		runtime.UnlockOSThread()
+		return 0, err
+	}
+	err = windows.OpenThreadToken(windows.CurrentThread(), windows.TOKEN_QUERY, true, &token)
+	if reverted := windows.RevertToSelf(); reverted != nil {
+		// A thread that cannot be itself again must not be anybody's: it stays
+		// locked to this goroutine, and the runtime ends both.
+		panic("a thread goes on as another user: " + reverted.Error())
+	}
+	runtime.UnlockOSThread()
+	return token, err
+}
+
+func self() (Peer, error) {
+	peer, err := whose(windows.GetCurrentProcessToken())
+	peer.PID = os.Getpid()
+	return peer, err
+}
+
+// whose token it is. A token of the level of identification is as good for that.
+func whose(token windows.Token) (Peer, error) {
+	user, err := token.GetTokenUser()
+	if err != nil {
+		return Peer{}, err
+	}
+	return Peer{UID: user.User.Sid.String(), Elevated: token.IsElevated()}, nil
 }

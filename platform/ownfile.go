@@ -49,7 +49,7 @@ func ReadOwn(path string, limit int64) ([]byte, error) {
 	case info.Size() > limit:
 		return nil, refuse("longer than %d octets", limit)
 	}
-	if err := onlyOurs(info); err != nil {
+	if err := onlyOurs(f, info); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))

@@ -11,7 +11,7 @@ import (
 
 func ownDir(dir string) error { return privateDir(dir) }
 
-func onlyOurs(info fs.FileInfo) error {
+func onlyOurs(_ *os.File, info fs.FileInfo) error {
 	if owner, ok := ownerOf(info); ok && owner != os.Getuid() && owner != 0 {
 		return fmt.Errorf("belongs to user %d, not to you", owner)
 	}

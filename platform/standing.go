@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// serviceGroup is the group whose members may use the system service
+// (units/sysusers.conf; on Windows a local one).
+const serviceGroup = ServiceName
+
 // Standing is what a user of this machine is to it.
 type Standing struct {
 	// Admin: root, or one of the administrators of Windows. Whether a process of

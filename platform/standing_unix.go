@@ -7,12 +7,8 @@ import (
 	"slices"
 )
 
-// serviceUser is who the system service runs as, and serviceGroup whose members
-// may use it (units/sysusers.conf).
-const (
-	serviceUser  = ServiceName
-	serviceGroup = ServiceName
-)
+// serviceUser is who the system service runs as (units/sysusers.conf).
+const serviceUser = ServiceName
 
 // inGroup asks the system's database: with cgo all that it is made of (NSS, Open
 // Directory), without only the files of users and groups.

@@ -1,12 +1,46 @@
 package platform
 
-import "context"
+import (
+	"os/user"
+	"slices"
 
-// standingWatch knows nobody yet: every user is as others are.
-type standingWatch struct{}
+	"golang.org/x/sys/windows"
+)
 
-func newStandingWatch(context.Context) standingWatch { return standingWatch{} }
+// look asks the machine's database of accounts, and who is at its screen. Groups
+// of groups count (NetUserGetLocalGroups).
+func look(uid string) Standing {
+	s := Standing{Admin: uid == localSystem, Present: uid == presentUser()}
+	of, err := user.LookupId(uid)
+	if err != nil {
+		return s
+	}
+	groups, err := of.GroupIds()
+	if err != nil {
+		return s
+	}
+	s.Admin = s.Admin || slices.Contains(groups, administrators)
+	if group, err := user.LookupGroup(serviceGroup); err == nil {
+		s.Member = slices.Contains(groups, group.Gid)
+	}
+	return s
+}
 
-func (standingWatch) look(string) Standing { return Standing{} }
-
-func (standingWatch) run(context.Context, func()) {}
+// presentUser is whose session has the screen and keyboard of this machine, and
+// not one over the network; empty: nobody's. The system service alone may ask.
+func presentUser() string {
+	session := windows.WTSGetActiveConsoleSessionId()
+	if session == 0xffffffff { // none is attached just now
+		return ""
+	}
+	var token windows.Token
+	if windows.WTSQueryUserToken(session, &token) != nil {
+		return ""
+	}
+	defer func() { _ = token.Close() }()
+	peer, err := whose(token)
+	if err != nil {
+		return ""
+	}
+	return peer.UID
+}
