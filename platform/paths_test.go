@@ -3,6 +3,7 @@ package platform
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,9 @@ func TestUserPathsFollowTheHabitsOfEachSystem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if runtime.GOOS == "windows" && c.env != nil {
+				t.Skip("what an absolute path is, is asked of the system that runs")
+			}
 			got := userPaths(c.goos, func(k string) string { return c.env[k] }, home)
 			if got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)

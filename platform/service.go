@@ -37,7 +37,7 @@ var (
 	ErrNotPermitted = errors.New("the manager of services wants an administrator")
 	// ErrProgramPlace: others than root could change what the system service runs,
 	// or it could not run it.
-	ErrProgramPlace = errors.New("the program does not lie where the system service could run it, and nobody but root change it")
+	ErrProgramPlace = errors.New("the program does not lie where the system service could run it, and nobody but an administrator change it")
 	// ErrNoServiceUser: the system service's user is not there and cannot be made.
 	ErrNoServiceUser = errors.New("the user of the system service cannot be made")
 )
@@ -153,7 +153,7 @@ func (s *Service) Install(ctx context.Context) error {
 		}
 	}
 	if now.Installed && !now.FromPackage {
-		if err := s.manager.Uninstall(); err != nil {
+		if err := s.remove(ctx); err != nil {
 			return s.explain(err)
 		}
 	}
@@ -171,14 +171,14 @@ func (s *Service) Uninstall(ctx context.Context) error {
 		return ErrFromPackage
 	}
 	if now.Running {
-		if err := s.manager.Stop(); err != nil {
+		if err := s.stop(ctx); err != nil {
 			return s.explain(err)
 		}
 	}
 	if now.FromPackage {
 		return s.enable(ctx, false) // as the package had left it
 	}
-	return s.explain(s.manager.Uninstall())
+	return s.explain(s.remove(ctx))
 }
 
 // permitted is whether this process may manage the service, which only the
@@ -190,13 +190,13 @@ func (s *Service) permitted() error {
 	return nil
 }
 
-// Start returns once the manager has started it, which on Linux is once it
-// listens.
+// Start returns once the manager has started it, which on Linux and Windows is
+// once it listens.
 func (s *Service) Start(ctx context.Context) error {
 	if _, err := s.installed(ctx); err != nil {
 		return err
 	}
-	return s.explain(s.manager.Start())
+	return s.explain(s.start(ctx))
 }
 
 // Stop returns once it has ended.
@@ -204,7 +204,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	if _, err := s.installed(ctx); err != nil {
 		return err
 	}
-	return s.explain(s.manager.Stop())
+	return s.explain(s.stop(ctx))
 }
 
 // Restart is Stop, if it runs, and Start.
@@ -212,7 +212,7 @@ func (s *Service) Restart(ctx context.Context) error {
 	if _, err := s.installed(ctx); err != nil {
 		return err
 	}
-	return s.explain(s.manager.Restart())
+	return s.explain(s.restart(ctx))
 }
 
 func (s *Service) installed(ctx context.Context) (ServiceState, error) {

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package platform
 
@@ -10,8 +10,7 @@ import (
 	"github.com/kardianos/service"
 )
 
-// state is what the library can tell. launchd and Windows start what is installed
-// by themselves.
+// state is what the library can tell. launchd starts what is installed by itself.
 func (s *Service) state(context.Context) (ServiceState, error) {
 	status, err := s.manager.Status()
 	switch {

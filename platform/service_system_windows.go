@@ -1,9 +1,42 @@
 package platform
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/windows"
+)
 
 // mayManageSystem: the manager itself says who may.
 func mayManageSystem() bool { return true }
 
-// prepareSystem: LocalSystem is always there.
-func prepareSystem(context.Context, string) error { return nil }
+// prepareSystem refuses a program that a user could change, or put a library
+// beside: the service would run that as SYSTEM.
+func prepareSystem(_ context.Context, program string) error {
+	rights := uint32(mayWrite | mayChange)
+	for path := program; ; path = filepath.Dir(path) {
+		about, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrProgramPlace, path, err)
+		}
+		grants, err := grantsOf(about)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrProgramPlace, path, err)
+		}
+		if owner := ownerOf(about); !ownerIsTrusted(owner, localSystem) {
+			return fmt.Errorf("%w: %s belongs to %s", ErrProgramPlace, path, nameOf(owner))
+		}
+		if who := stranger(grants, rights); who != "" {
+			return fmt.Errorf("%w: %s may change %s", ErrProgramPlace, nameOf(who), path)
+		}
+		switch parent := filepath.Dir(path); {
+		case parent == path:
+			return nil
+		case path == program:
+			rights = mayAdd | mayChange
+		default:
+			rights = mayChange // others may make folders beside it
+		}
+	}
+}

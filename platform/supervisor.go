@@ -3,35 +3,29 @@ package platform
 import (
 	"context"
 	"time"
-
-	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // Supervisor is the manager of services that started this process, if one did
-// that wants to hear of it (sd_notify(3)). Where there is none nothing is said.
+// that wants to hear of it: systemd (sd_notify(3)), or that of Windows (see
+// RunService there). Where there is none nothing is said.
 type Supervisor struct{}
 
 // Ready says that the daemon listens.
-func (Supervisor) Ready() { tell(daemon.SdNotifyReady) }
+func (Supervisor) Ready() { tell(listens) }
 
 // Reloading says that the daemon reads its configuration anew; Ready ends it.
-func (Supervisor) Reloading() { tell(daemon.SdNotifyReloading) }
+func (Supervisor) Reloading() { tell(reloading) }
 
 // Stopping says that the daemon ends.
-func (Supervisor) Stopping() { tell(daemon.SdNotifyStopping) }
-
-// tell: who does not hear it starts us anew, so there is nothing to do about it.
-func tell(state string) { _, _ = daemon.SdNotify(false, state) }
+func (Supervisor) Stopping() { tell(stopping) }
 
 // Watch tells the manager that the daemon lives, as often as it wants to hear
 // it, as long as alive says so. It returns when ctx ends; at once where nobody
 // watches.
 func (Supervisor) Watch(ctx context.Context, alive func(context.Context) error) {
-	limit, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || limit <= 0 {
-		return
+	if limit := watchdog(); limit > 0 {
+		watch(ctx, limit, alive, func() { tell(lives) })
 	}
-	watch(ctx, limit, alive, func() { tell(daemon.SdNotifyWatchdog) })
 }
 
 func watch(ctx context.Context, limit time.Duration, alive func(context.Context) error, lives func()) {

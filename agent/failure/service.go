@@ -37,7 +37,7 @@ func serviceEntries() []Entry {
 		},
 		{
 			Code: ServiceProgram, Title: "The system service would run a program that others can change",
-			Remedy: "Put it where only root writes and everybody reads, `sudo install authbridge /usr/local/bin`, and install the service from there.",
+			Remedy: "Put it where only an administrator writes and everybody reads, `sudo install authbridge /usr/local/bin` or, on Windows, a folder in Program Files, and install the service from there.",
 		},
 		{
 			Code: ServiceNoUser, Title: "The system service has no user to run as",
@@ -45,11 +45,11 @@ func serviceEntries() []Entry {
 		},
 		{
 			Code: ServiceSilent, Title: "The service runs and does not answer",
-			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, that of the system service without `--user`, then `authbridge service restart`.",
+			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, that of the system service without `--user`, on Windows in the event log of applications, then `authbridge service restart`.",
 		},
 		{
 			Code: ServiceFailed, Title: "The manager of services could not do it",
-			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, that of the system service without `--user`; `authbridge doctor` finds the usual reasons.",
+			Remedy: "See why in its log with `journalctl --user -u authbridge -n 50`, that of the system service without `--user`, on Windows in the event log of applications; `authbridge doctor` finds the usual reasons.",
 		},
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 func newRun(f *flags) *cobra.Command {
 	var o overrides
+	var run func(context.Context, daemon) error
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon in the foreground",
@@ -32,19 +33,22 @@ cannot, as where a port is taken, it goes on with the one before.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.stateDir = f.stateDir
-			s, err := settle(o, getenv)
-			if err != nil {
-				return &exit{exitUsage, err}
-			}
-			log, err := newLogger(c.ErrOrStderr(), s.LogLevel)
-			if err != nil {
-				return &exit{exitUsage, err}
-			}
-			return startError(serveOn(c.Context(), reloads(c.Context()), o, s, log, func(address string) {
-				_, _ = fmt.Fprintf(c.OutOrStdout(), "listening on http://%s\n", address)
-			}))
+			return run(c.Context(), func(ctx context.Context, reload <-chan os.Signal) error {
+				s, err := settle(o, getenv)
+				if err != nil {
+					return &exit{exitUsage, err}
+				}
+				log, err := newLogger(c.ErrOrStderr(), s.LogLevel)
+				if err != nil {
+					return &exit{exitUsage, err}
+				}
+				return startError(serveOn(ctx, reload, o, s, log, func(address string) {
+					_, _ = fmt.Fprintf(c.OutOrStdout(), "listening on http://%s\n", address)
+				}))
+			})
 		},
 	}
+	run = supervised(c)
 	c.Flags().StringVar(&o.config, "config", "", "configuration file (default: the user's, if there is one)")
 	c.Flags().StringVar(&o.listen, "listen", "", "address of the API on loopback; port 0 picks a free one (default "+defaultListen+")")
 	c.Flags().StringVar(&o.virtual, "virtual", "", "virtual authenticators: auto, on or off; auto is on where there is no configuration file")
@@ -53,6 +57,13 @@ cannot, as where a port is taken, it goes on with the one before.`,
 	c.Flags().StringVar(&o.logLevel, "log-level", "", "error, warn, info or debug")
 	return c
 }
+
+// daemon runs until ctx ends, and reads its configuration anew when it is told to.
+type daemon func(ctx context.Context, reload <-chan os.Signal) error
+
+// windowsService is the flag by which the manager of services of Windows runs a
+// daemon.
+const windowsService = "windows-service"
 
 // errReload is why the daemon ends to start over.
 var errReload = errors.New("the configuration has changed")

@@ -135,6 +135,9 @@ func (f *served) service(config string) (*platform.Service, error) {
 	args, made := []string{"run"}, platform.NewService
 	if f.system {
 		args, made = append(args, "--system"), platform.NewSystemService
+		if runtime.GOOS == "windows" {
+			args = append(args, "--"+windowsService)
+		}
 		if f.stateDir != "" && runtime.GOOS != "windows" {
 			return nil, &exit{exitUsage, errors.New("the system service keeps its state where its unit says: leave --state-dir out")}
 		}
