@@ -70,6 +70,15 @@ func readOnlyHome(x *troubled) seen {
 	return refuses(func(x *troubled) { makeReadOnly(x, x.home) }, elsewhere)(x)
 }
 
+func readOnlyConfig(x *troubled) seen {
+	makeReadOnly(x, x.home)
+	before := x.tree()
+	s := x.refused("config", "user", "add", "ada", "--uuid", "mock=656005750108")
+	s.left = x.changes(before)
+	x.must("config", "user", "add", "ada", "--uuid", "mock=656005750108", "--config", filepath.Join(x.t.TempDir(), "config.toml"))
+	return s
+}
+
 // noHome: it is that of the system's list of users, and where a user is not on it
 // there is one below the folder for what is temporary.
 func noHome(x *troubled) seen {

@@ -53,6 +53,7 @@ var troubles = map[string][]func(*troubled) seen{
 	"the state folder is a link, or a file":           {refuses(linked, elsewhere), refuses(isFile, elsewhere)},
 	"the state folder is read-only":                   {refuses(readOnly, elsewhere)},
 	"the home folder is read-only":                    {readOnlyHome},
+	"the home folder is read-only: `config user add`": {readOnlyConfig},
 	"`HOME` is not set":                               {noHome},
 	"the path of the state folder is long":            {longPath},
 	"nothing knows the name `localhost`":              {noHosts},

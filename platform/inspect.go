@@ -18,6 +18,9 @@ type Machine struct {
 	Hidraw []HidrawNode `json:"hidraw"`
 	// PhysicalHolder has the lock of the physical hardware; PID 0 if nobody.
 	PhysicalHolder Process `json:"physical_holder"`
+	// MissingRules are the files of udev and polkit without which a system service
+	// that no package brought gets no keys and no smartcards.
+	MissingRules []string `json:"missing_rules,omitempty"`
 	// NoTray is whether there is a desktop, and it shows no tray icons.
 	NoTray bool `json:"no_tray"`
 }

@@ -52,8 +52,29 @@ func inspectIn(root string) Machine {
 	for _, file := range []string{"tcp", "tcp6"} {
 		m.Listeners = append(m.Listeners, listeners(in("proc/net", file), owners)...)
 	}
+	m.MissingRules = missingRules(in)
 	m.PCSCUsers = usersOf(in("proc"), "libpcsclite.so")
 	return m
+}
+
+// missingRules looks in the folders that udev(7) and polkit(8) read. In one that is
+// closed to this user the rule may well be.
+func missingRules(in func(...string) string) []string {
+	if !exists(in("etc/systemd/system/authbridge.service")) {
+		return nil
+	}
+	var missing []string
+	for rule, folder := range map[string]string{"71-authbridge.rules": "udev", "authbridge.rules": "polkit-1"} {
+		there := func(top string) bool {
+			_, err := os.Lstat(in(top, folder, "rules.d", rule))
+			return err == nil || errors.Is(err, os.ErrPermission)
+		}
+		if !slices.ContainsFunc([]string{"etc", "run", "usr/lib", "usr/share", "usr/local/share"}, there) {
+			missing = append(missing, "/etc/"+folder+"/rules.d/"+rule)
+		}
+	}
+	slices.Sort(missing)
+	return missing
 }
 
 func exists(path string) bool {

@@ -123,3 +123,29 @@ func TestTheHolderOfTheHardwareIsNamed(t *testing.T) {
 		t.Errorf("got %+v, want this process", h)
 	}
 }
+
+// TestTheRulesOfASystemServiceAreMissed where somebody has installed it without a
+// package, wherever udev and polkit would find them.
+func TestTheRulesOfASystemServiceAreMissed(t *testing.T) {
+	t.Parallel()
+	const unit, udev, polkit = "etc/systemd/system/authbridge.service", "/etc/udev/rules.d/71-authbridge.rules", "/etc/polkit-1/rules.d/authbridge.rules"
+	for name, c := range map[string]struct {
+		there   []string
+		missing []string
+	}{
+		"no system service":            {},
+		"that of the package":          {there: []string{"usr/lib/systemd/system/authbridge.service"}},
+		"neither rule":                 {there: []string{unit}, missing: []string{polkit, udev}},
+		"polkit's alone":               {there: []string{unit, polkit[1:]}, missing: []string{udev}},
+		"both where packages put them": {there: []string{unit, "usr/lib/udev/rules.d/71-authbridge.rules", "usr/share/polkit-1/rules.d/authbridge.rules"}},
+		"both where admins put them":   {there: []string{unit, udev[1:], polkit[1:]}},
+	} {
+		files := map[string]string{}
+		for _, path := range c.there {
+			files[path] = "x"
+		}
+		if got := inspectIn(machine(t, files)).MissingRules; !slices.Equal(got, c.missing) {
+			t.Errorf("%s: %v, want %v", name, got, c.missing)
+		}
+	}
+}

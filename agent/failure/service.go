@@ -9,6 +9,7 @@ const (
 	ServiceRights    Code = "SERVICE_RIGHTS"
 	ServiceProgram   Code = "SERVICE_PROGRAM"
 	ServiceNoUser    Code = "SERVICE_NO_USER"
+	ServiceRules     Code = "SERVICE_RULES"
 	ServiceSilent    Code = "SERVICE_SILENT"
 	ServiceFailed    Code = "SERVICE_FAILED"
 )
@@ -42,6 +43,14 @@ func serviceEntries() []Entry {
 		{
 			Code: ServiceNoUser, Title: "The system service has no user to run as",
 			Remedy: "Make it: `sudo groupadd --system authbridge-keys`, then `sudo useradd --system --user-group --groups authbridge-keys --home-dir /var/lib/authbridge authbridge`.",
+		},
+		{
+			Code: ServiceRules, Title: "Rules that give the system service keys and smartcards",
+			Remedy: "Install the package, which brings the rules of udev and polkit, or install them from the folder of the archive or checkout.",
+			Mend: Mend{Linux: `sudo cp installer/linux/71-authbridge.rules /etc/udev/rules.d
+sudo cp installer/linux/authbridge.rules /etc/polkit-1/rules.d
+sudo udevadm control --reload
+sudo udevadm trigger --subsystem-match=hidraw --action=change`},
 		},
 		{
 			Code: ServiceSilent, Title: "The service runs and does not answer",

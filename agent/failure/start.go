@@ -3,6 +3,7 @@ package failure
 // Failures of starting, configuring and finding the daemon.
 const (
 	ConfigInvalid     Code = "CONFIG_INVALID"
+	ConfigNotWritten  Code = "CONFIG_NOT_WRITTEN"
 	ListenNotLoopback Code = "LISTEN_NOT_LOOPBACK"
 	PortTaken         Code = "PORT_TAKEN"
 	PortNotAllowed    Code = "PORT_NOT_ALLOWED"
@@ -24,6 +25,10 @@ func startEntries() []Entry {
 		{
 			Code: ConfigInvalid, Title: "The configuration cannot be used",
 			Remedy: "Correct the configuration at the place that the detail names; `authbridge config check` shows whether it is right.",
+		},
+		{
+			Code: ConfigNotWritten, Title: "The configuration cannot be written",
+			Remedy: "Make it a file that you can write to, in a folder that you can write to, or name another with `--config`.",
 		},
 		{
 			Code: ListenNotLoopback, Title: "The address is not one of this machine alone",

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"authbridge/agent/failure"
 	"authbridge/platform"
 )
 
@@ -56,7 +57,7 @@ func (f *configFile) write(text []byte, want Config) error {
 		return &exit{exitUsage, fmt.Errorf("nothing was written, since it would not be in order:\n%w", err)}
 	}
 	if !reflect.DeepEqual(got, want) {
-		return &exit{exitRefused, fmt.Errorf("%s is written in a way that cannot be changed here\n  → change it by hand, as docs/configuration.md shows", f.path)}
+		return &exit{exitRefused, fmt.Errorf("CONFIG_NOT_WRITTEN: %s is written in a way that cannot be changed here\n  → change it by hand, as docs/configuration.md shows", f.path)}
 	}
 	if bytes.Equal(text, f.text) && !f.fresh {
 		return nil
@@ -66,7 +67,8 @@ func (f *configFile) write(text []byte, want Config) error {
 
 func (f *configFile) replace(text []byte) error {
 	refuse := func(err error) error {
-		return &exit{exitRefused, fmt.Errorf("%s is not written: %w\n  → make it a file that you can write to, or name another with --config", f.path, err)}
+		entry, _ := failure.Lookup(failure.ConfigNotWritten)
+		return &exit{exitRefused, fmt.Errorf("%s: %s: %w\n  → %s", entry.Code, f.path, err, entry.Remedy)}
 	}
 	mode := fs.FileMode(0o600)
 	if f.fresh {

@@ -55,6 +55,9 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []cont
 			add(failure.KeyForbidden, contract.Fail, "%s (%s) may not be opened by you", h.Path, h.Name)
 		}
 	}
+	if len(m.MissingRules) > 0 {
+		add(failure.ServiceRules, contract.Warn, "a system service is installed, and there is no %s", strings.Join(m.MissingRules, ", no "))
+	}
 	if m.NoTray {
 		add(failure.TrayNone, contract.Warn, "nothing on the session's bus shows them")
 	}

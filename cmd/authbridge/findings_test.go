@@ -48,6 +48,12 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.NoTray = true },
 			code:  "TRAY_NONE", evidence: "shows them",
 		},
+		"a system service without a package": {
+			spoil: func(m *platform.Machine, _ *contract.Snapshot) {
+				m.MissingRules = []string{"/etc/polkit-1/rules.d/authbridge.rules", "/etc/udev/rules.d/71-authbridge.rules"}
+			},
+			code: "SERVICE_RULES", evidence: "no /etc/polkit-1/rules.d/authbridge.rules, no /etc/udev/rules.d/71-authbridge.rules",
+		},
 		"pcscd does not run": {
 			spoil: func(m *platform.Machine, _ *contract.Snapshot) { m.PCSCRunning = false },
 			code:  "PCSC_SERVICE", evidence: "no socket",
