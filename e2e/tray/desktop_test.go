@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,10 +21,11 @@ import (
 // desktop is a display with a session bus, a panel that has one icon at its right
 // edge, and notifications.
 type desktop struct {
-	t   *testing.T
-	dir string
-	env []string
-	bus *dbus.Conn
+	t     *testing.T
+	dir   string
+	env   []string
+	bus   *dbus.Conn
+	panel *exec.Cmd
 }
 
 // The middle of the icon, by the settings below.
@@ -86,10 +88,15 @@ func newDesktop(t *testing.T, dark bool) *desktop {
 	return d
 }
 
-func (d *desktop) startPanel() *exec.Cmd {
-	cmd := d.start("xfce4-panel", "--disable-wm-check", "--sm-client-disable")
+func (d *desktop) startPanel() {
+	d.panel = d.start("xfce4-panel", "--disable-wm-check", "--sm-client-disable")
 	d.until("a panel", d.showsTrays)
-	return cmd
+}
+
+func (d *desktop) stopPanel() {
+	must(d.t, d.panel.Process.Signal(syscall.SIGTERM)) // its plugins, which show the icons, end with it
+	_ = d.panel.Wait()
+	d.until("no panel", func() bool { return !d.showsTrays() })
 }
 
 func (d *desktop) showsTrays() (has bool) {

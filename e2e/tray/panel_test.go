@@ -20,7 +20,7 @@ import (
 )
 
 // TestTheTrayInAPanel walks the four states with the real daemon, has a PIN
-// entered, and quits. With SHOTS=FOLDER it leaves pictures of docs/tray.md there.
+// entered, restarts daemon and panel, and quits. With SHOTS=FOLDER it leaves pictures of docs/tray.md there.
 func TestTheTrayInAPanel(t *testing.T) {
 	programs := t.TempDir()
 	for _, name := range []string{"authbridge", "authbridge-tray"} {
@@ -81,6 +81,16 @@ func walk(t *testing.T, programs, theme string, dark bool) {
 	d.until("the bundle", func() bool {
 		saved, _ := filepath.Glob(d.dir + "/authbridge-bundle-*.zip")
 		return len(saved) == 1
+	})
+
+	// Both are there anew, as after an update, and so is the icon.
+	d.stopPanel()
+	must(t, daemon.Process.Kill())
+	_ = daemon.Wait()
+	d.startPanel()
+	daemon = startDaemon(d, filepath.Join(programs, "authbridge"), state)
+	d.until("the icon again", func() bool {
+		return strings.HasPrefix(d.tip(), "authbridge: Ready for AAL3") && strings.Contains(d.colours(), "#8A5A00")
 	})
 
 	devices, err := cl.Virtual(t.Context())
