@@ -147,7 +147,7 @@ func TestAnRPMFromInstallToErase(t *testing.T) {
 	if said := r.does("sh", "-c", "getent group authbridge"); !regexp.MustCompile(`^authbridge:x:\d+:\n$`).MatchString(said) {
 		t.Errorf("the group is not empty: %s", said)
 	}
-	if said := r.does("runuser", "-u", "ada", "--", "sh", "-ec", signIn); !strings.Contains(said, "✓ passed") {
+	if said := r.does("runuser", "-u", "ada", "--", "sh", "-ec", dayOne(t)); !strings.Contains(said, "✓ passed") {
 		t.Errorf("no sign-in at AAL3:\n%s", said)
 	}
 
@@ -196,10 +196,24 @@ func TestAnRPMFromInstallToErase(t *testing.T) {
 	}
 }
 
-// signIn is the README's path where nothing manages services.
-const signIn = `cd
+// dayOne is the README's path where nothing manages services: its own commands,
+// once the daemon runs.
+func dayOne(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	must(t, err)
+	_, path, _ := strings.Cut(string(text), "\n## Day one\n")
+	path, _, _ = strings.Cut(path, "\n## ")
+	typed := regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllStringSubmatch(path, -1)
+	if len(typed) < 2 {
+		t.Fatalf("the README has %d commands to type on day one", len(typed))
+	}
+	script := `cd
 authbridge run >run.log 2>&1 &
-until authbridge ready --aal 3 --target mock --wait 30s; do [ -d /proc/$! ]; sleep 0.1; done
-authbridge login --target mock --acr AAL3_ANY --kind security-key
-kill $!
-wait`
+until authbridge status; do [ -d /proc/$! ]; sleep 0.1; done
+`
+	for _, command := range typed {
+		script += command[1] + "\n"
+	}
+	return script + "kill $!\nwait"
+}
