@@ -108,7 +108,7 @@ func (r Recipe) asRoot(ctx context.Context, log io.Writer, args ...string) error
 	if os.Geteuid() != 0 {
 		args = append([]string{"sudo", "-E"}, args...)
 	}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the recipe's
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	var details bytes.Buffer
 	cmd.Stdout, cmd.Stderr = log, &details
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it tidies up

@@ -80,7 +80,7 @@ func TestWhatThePackageForMacOSBrings(t *testing.T) {
 		}
 	}
 	scripts, _ := filepath.Glob(filepath.Join(out, "scripts/*"))
-	does(t, "../..", "shellcheck", append(scripts, "installer/macos/build", "installer/macos/uninstall", "installer/notices", "installer/build")...)
+	does(t, "../..", "shellcheck", append(scripts, "installer/macos/build", "installer/macos/uninstall", "installer/notices", "installer/build", "installer/windows/build", "installer/windows/sign")...)
 }
 
 // acting is a folder with programs of macOS as the test has them act, before the

@@ -11,8 +11,11 @@ import (
 	"strings"
 )
 
-// build compiles the programs for Windows, and the tests of each package that
-// [tested] names, into a folder.
+// version is that of what is built here.
+const version = "0.1.2"
+
+// build makes in a folder the programs for Windows, an MSI of this version and of the
+// next with them, and the tests of each package that [tested] names.
 func build(ctx context.Context, dir string) error {
 	compile := func(args ...string) error {
 		cmd := exec.CommandContext(ctx, "go", args...)
@@ -23,8 +26,13 @@ func build(ctx context.Context, dir string) error {
 		}
 		return nil
 	}
-	for _, program := range []string{"authbridge", "authbridge-tray"} {
-		if err := compile("build", "-ldflags", "-s -w -X main.version="+version, "-o", filepath.Join(dir, program+".exe"), "./cmd/"+program); err != nil {
+	for program, more := range map[string]string{"authbridge": "", "authbridge-tray": " -H=windowsgui"} { // as installer/build has it
+		if err := compile("build", "-ldflags", "-s -w -X main.version="+version+more, "-o", filepath.Join(dir, program+".exe"), "./cmd/"+program); err != nil {
+			return err
+		}
+	}
+	for _, v := range []string{version, next} {
+		if err := pack(ctx, dir, v); err != nil {
 			return err
 		}
 	}
@@ -36,5 +44,26 @@ func build(ctx context.Context, dir string) error {
 	return nil
 }
 
-// version is that of what is built here.
-const version = "0.1.2"
+// pack makes an MSI whose readme is the version alone.
+func pack(ctx context.Context, dir, version string) error {
+	files, err := os.MkdirTemp(dir, "msi")
+	if err != nil {
+		return err
+	}
+	for _, program := range []string{"authbridge.exe", "authbridge-tray.exe"} {
+		if err := os.Link(filepath.Join(dir, program), filepath.Join(files, program)); err != nil {
+			return err
+		}
+	}
+	for _, document := range []string{"README.md", "CHANGELOG.md", "COPYRIGHT"} {
+		if err := os.WriteFile(filepath.Join(files, document), []byte(version), 0o600); err != nil {
+			return err
+		}
+	}
+	cmd := exec.CommandContext(ctx, "../../installer/windows/build", files, filepath.Join(dir, version+".msi"), version)
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000", "TZ=UTC")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the MSI: %w\n%s", err, out)
+	}
+	return nil
+}

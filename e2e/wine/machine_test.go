@@ -29,6 +29,7 @@ type machine struct {
 
 	daemon *running // a user's own, with its state in C:\state
 	url    string   // of its API
+	tray   *running
 }
 
 // patience is how long a program may take that does little.
@@ -45,10 +46,18 @@ func newMachine(t *testing.T) *machine {
 	}
 	must(t, os.Mkdir(filepath.Join(m.work, "prefix"), 0o700))
 	t.Cleanup(func() { _, _ = m.linux(wineserver, "--kill") })
-	// Else the first program after a pause finds one that is about to end.
-	for _, start := range [][]string{{wineserver, "--persistent"}, {loader, "wineboot", "--init"}} {
-		if out, err := m.linux(start...); err != nil {
-			t.Fatalf("%s: %v\n%s", strings.Join(start, " "), err, out)
+	for _, step := range [][]string{
+		{loader, "wineboot", "--init"},
+		// How long a service may take until it says that it starts: 30 s on Windows, 10 s
+		// here, and this machine may have more to do. It is read once.
+		{loader, "reg", "add", `HKLM\SYSTEM\CurrentControlSet\Control`, "/v", "ServicesPipeTimeout", "/t", "REG_DWORD", "/d", "60000"},
+		{wineserver, "--kill"},
+		// Else the first program after a pause finds one that is about to end.
+		{wineserver, "--persistent"},
+		{loader, "wineboot"},
+	} {
+		if out, err := m.linux(step...); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(step, " "), err, out)
 		}
 	}
 	return m

@@ -110,7 +110,7 @@ func furnish(root, work string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(xSockets, 0o777|os.ModeSticky); err != nil { //nolint:gosec // as X servers make it
+	if err := os.MkdirAll(xSockets, 0o777|os.ModeSticky); err != nil {
 		return err
 	}
 	const bind, readOnly = unix.MS_BIND | unix.MS_REC, unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY

@@ -19,7 +19,7 @@ type ofPackage struct {
 type exception struct{ tests, fails, because string }
 
 // noSockets are tests that ask the API as on Unix.
-var noSockets = []exception{{fails: "winapi error #10047", because: "it has no Unix sockets, which these tests listen on"}}
+var noSockets = []exception{{fails: "winapi error #10047", because: "Wine has no Unix sockets, which these tests listen on"}}
 
 func (p ofPackage) binary() string { return strings.ReplaceAll(p.path, "/", "-") + ".test.exe" }
 

@@ -32,7 +32,7 @@ func refuses(code int, command []string, wants ...string) func(*machine) error {
 		out, err := m.run(command...)
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != code {
-			return fmt.Errorf("it did not end with code %d: %v\n%s", code, err, out)
+			return errors.Join(fmt.Errorf("it did not end with code %d:\n%s", code, out), err)
 		}
 		return has(out, wants...)
 	}
@@ -52,7 +52,7 @@ func authbridge(args ...string) []string { return append([]string{`Z:\mnt\authbr
 
 var commandLine = []row{
 	{what: "`version`", try: says(authbridge("version"), "authbridge "+version, "windows/amd64")},
-	{what: "`help`, of each command", try: says(authbridge("help", "service"), "it wants an administrator")},
+	{what: "`help service`", try: says(authbridge("help", "service"), "it wants an administrator")},
 	{what: "`completion powershell`", try: says(authbridge("completion", "powershell"), "Register-ArgumentCompleter")},
 	{what: "a wrong flag, by exit code 2", try: refuses(2, authbridge("status", "--nonsense"), "unknown flag", "--help")},
 	{what: "no daemon, by exit code 3", try: refuses(3, own("status"), "NOT_RUNNING")},
@@ -65,10 +65,10 @@ var ownDaemon = []row{
 	{what: "`run` with virtual authenticators", try: startOwn},
 	{
 		what: "the first call after each start", try: says(own("status"), "Authenticators"), fails: "no answer within 10s",
-		because: "it gives the caller an instance of the pipe that is there to keep the name, and that nobody answers",
+		because: "Wine gives the caller an instance of the pipe that is there to keep the name, and that nobody answers",
 	},
 	{what: "`status`, over the pipe", try: says(own("status"), "virtual card", "virtual key", "virtual-reader-1")},
-	{what: "`doctor`", try: says(own("doctor"), "WH_TPM", "nothing is wrong with this set-up")},
+	{what: "`doctor` finds what a Windows needs and Wine has not", try: refuses(1, own("doctor"), "✗ WH_TPM")},
 	{what: "`ready` at AAL3", try: says(own("ready", "--aal", "3", "--target", "mock"), "AAL3 at mock: ready")},
 	{what: "a virtual key is unplugged, a card pulled: not ready", try: steps(
 		says(own("virtual", "remove", "virtual-reader-1")),

@@ -13,8 +13,8 @@ import (
 type row struct {
 	what string
 	try  func(*machine) error
-	// fails is what the error says where Wine cannot do it, and because what it is
-	// that Wine has not. Without, it passes.
+	// fails is what the error says where it does not work, and because is why: what
+	// Wine has not, or we. Without, it passes.
 	fails, because string
 }
 
@@ -31,6 +31,7 @@ var table = []subject{
 	{name: "the command line", rows: commandLine},
 	{name: "a user's own daemon", rows: ownDaemon},
 	{name: "the tray", rows: theTray},
+	{name: "the MSI and its service", rows: theMSI},
 	{name: "the tests of the packages", rows: packages(), short: true},
 }
 
@@ -65,7 +66,7 @@ func (r row) outcome() string {
 	if r.because == "" {
 		return "passes"
 	}
-	return "fails by Wine: " + r.because
+	return "fails: " + r.because
 }
 
 // Where the table stands in the documentation.
@@ -89,7 +90,7 @@ func TestTheDocumentationHasTheTable(t *testing.T) {
 	switch {
 	case want == string(text):
 	case *update:
-		must(t, os.WriteFile(document, []byte(want), 0o644)) //nolint:gosec // documentation
+		must(t, os.WriteFile(document, []byte(want), 0o644))
 	default:
 		t.Errorf("the table of %s is not that of e2e/wine: run go test -tags e2e -run TheDocumentation ./e2e/wine -update", document)
 	}
