@@ -62,7 +62,7 @@ func (s *served) Execute(_ []string, orders <-chan svc.ChangeRequest, to chan<- 
 	for {
 		select {
 		case state := <-s.states:
-			if now.State == svc.StopPending {
+			if ctx.Err() != nil {
 				continue // what it says on its way out is no news
 			}
 			now = svc.Status{State: state, WaitHint: uint32(stopTime.Milliseconds())}

@@ -22,8 +22,8 @@ func play(do func(context.Context, <-chan os.Signal) error) *played {
 	s := &served{do: do, states: make(chan svc.State)}
 	serving.Store(s)
 	go func() {
-		defer serving.Store(nil)
 		_, code := s.Execute(nil, p.orders, p.states)
+		serving.Store(nil) // before who waits for it plays another
 		p.ended <- code
 	}()
 	return p
@@ -61,6 +61,22 @@ func TestAServiceRunsFromWhenItListensUntilItIsStopped(t *testing.T) {
 	}
 	p.orders <- svc.ChangeRequest{Cmd: svc.ParamChange}
 	<-reloaded
+	p.orders <- svc.ChangeRequest{Cmd: svc.Stop}
+	p.is(t, svc.StopPending)
+	if code := <-p.ended; code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+}
+
+// TestAServiceThatGoesOnAfterAllCanBeStopped: only the manager's own order is final.
+func TestAServiceThatGoesOnAfterAllCanBeStopped(t *testing.T) {
+	p := play(func(ctx context.Context, _ <-chan os.Signal) error {
+		Supervisor{}.Stopping()
+		Supervisor{}.Ready()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	p.is(t, svc.StartPending, svc.StopPending, svc.Running)
 	p.orders <- svc.ChangeRequest{Cmd: svc.Stop}
 	p.is(t, svc.StopPending)
 	if code := <-p.ended; code != 0 {

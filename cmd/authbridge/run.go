@@ -81,7 +81,9 @@ func serveOn(ctx context.Context, asked <-chan os.Signal, o overrides, s setting
 			for {
 				select {
 				case <-serving.Done():
-					supervisor.Stopping()
+					if ctx.Err() != nil { // else it may go on with the settings before
+						supervisor.Stopping()
+					}
 					return
 				case <-asked:
 				}

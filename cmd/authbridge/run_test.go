@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +15,9 @@ import (
 )
 
 // TestAReloadThatCannotBeKeepsTheDaemon: that a port is taken shows only when the
-// daemon has let go of its own.
+// daemon has let go of its own. Who supervises it hears of no end before it ends.
 func TestAReloadThatCannotBeKeepsTheDaemon(t *testing.T) {
-	t.Parallel()
+	heard := supervisorHears(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -71,5 +72,32 @@ func TestAReloadThatCannotBeKeepsTheDaemon(t *testing.T) {
 	}
 	if got := said.String(); strings.Count(got, "goes on with the one before") != 1 || !strings.Contains(got, taken.Addr().String()) {
 		t.Errorf("the log says %s", got)
+	}
+	want := []string{"READY=1", "RELOADING=1", "READY=1", "RELOADING=1", "READY=1", "STOPPING=1"}
+	if got := heard(len(want)); got != nil && !slices.Equal(got, want) {
+		t.Errorf("the supervisor hears %q, want %q", got, want)
+	}
+}
+
+// supervisorHears gives the first so many words that a daemon says to systemd; nil
+// where there are no such sockets.
+func supervisorHears(t *testing.T) func(n int) []string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return func(int) []string { return nil }
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	t.Setenv("NOTIFY_SOCKET", socket)
+	return func(n int) (words []string) {
+		for text := make([]byte, 64); n > 0; n-- {
+			size, err := l.Read(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words = append(words, string(text[:size]))
+		}
+		return words
 	}
 }
