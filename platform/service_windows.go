@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -103,6 +104,9 @@ func (*Service) start(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	if err := turned(ctx, s, svc.Running, svc.Stopped); err != nil {
+		return err
+	}
 	if err := s.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
 		return err
 	}
@@ -115,6 +119,9 @@ func (*Service) stop(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	if err := turned(ctx, s, svc.Running, svc.Stopped); err != nil {
+		return err
+	}
 	if _, err := s.Control(svc.Stop); err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) {
 		return err
 	}
@@ -128,8 +135,9 @@ func (s *Service) restart(ctx context.Context) error {
 	return s.start(ctx)
 }
 
-// turned waits until the service is as it was told to be.
-func turned(ctx context.Context, s *mgr.Service, into svc.State) error {
+// turned waits until the service is as it was told to be. Before an order it is to
+// be either running or stopped: while it turns it takes none.
+func turned(ctx context.Context, s *mgr.Service, into ...svc.State) error {
 	ctx, cancel := context.WithTimeout(ctx, turnTime)
 	defer cancel()
 	tick := time.NewTicker(turnAgain)
@@ -139,7 +147,7 @@ func turned(ctx context.Context, s *mgr.Service, into svc.State) error {
 		switch {
 		case err != nil:
 			return err
-		case now.State == into:
+		case slices.Contains(into, now.State):
 			return nil
 		case now.State == svc.Stopped:
 			return errors.New(strings.TrimSpace("the service does not run: " + stateWords(now)))
