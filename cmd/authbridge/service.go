@@ -51,7 +51,7 @@ program from where it lies now, so put it where it shall stay first.`,
 			if err := s.Restart(c.Context()); err != nil {
 				return serviceError(err)
 			}
-			of.remark(c.OutOrStdout(), besideOwn)
+			of.remark(c.OutOrStdout(), besideOwn[runtime.GOOS])
 			return of.status(c, s)
 		},
 	}
@@ -63,7 +63,7 @@ program from where it lies now, so put it where it shall stay first.`,
 		show             bool
 		remark           string // of the system's
 	}{
-		{"uninstall", "Stop the service and take it away; state and configuration stay", "uninstalled", (*platform.Service).Uninstall, false, leftOver},
+		{"uninstall", "Stop the service and take it away; state and configuration stay", "uninstalled", (*platform.Service).Uninstall, false, leftOver[runtime.GOOS]},
 		{"start", "Start the service", "started", (*platform.Service).Start, true, ""},
 		{"stop", "Stop the service until the next start or session", "stopped", (*platform.Service).Stop, false, ""},
 		{"restart", "Stop the service and start it", "started", (*platform.Service).Restart, true, ""},
@@ -108,19 +108,22 @@ type served struct {
 	system bool
 }
 
-// What is said beside the outcome for the machine's service.
-const (
-	besideOwn = `Whoever runs a daemon of their own keeps it, and the one that starts first has the
+// What is said beside the outcome for the machine's service, by GOOS.
+var (
+	besideOwn = map[string]string{"linux": `Whoever runs a daemon of their own keeps it, and the one that starts first has the
 readers and keys. To leave them to this one:
   authbridge service uninstall                       (each of them)
   sudo systemctl --global disable authbridge.service (all, where a package enabled it)
-Members of the group authbridge may use it: sudo gpasswd --add USER authbridge`
-	leftOver = `Left are /etc/authbridge, /var/lib/authbridge, and the user and groups authbridge and
-authbridge-keys.`
+Members of the group authbridge may use it: sudo gpasswd --add USER authbridge`}
+	leftOver = map[string]string{
+		"linux": `Left are /etc/authbridge, /var/lib/authbridge, and the user and groups authbridge and
+authbridge-keys.`,
+		"windows": "Left are " + platform.SystemPaths().State + " and the group authbridge, where somebody made one.",
+	}
 )
 
 func (f *served) remark(w io.Writer, text string) {
-	if f.system && runtime.GOOS == "linux" && !f.json && text != "" {
+	if f.system && !f.json && text != "" {
 		newScreen(w).line("%s", text)
 	}
 }
