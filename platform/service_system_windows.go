@@ -2,7 +2,10 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
@@ -16,6 +19,11 @@ func mayManageSystem() bool { return true }
 func prepareSystem(_ context.Context, program string) error {
 	rights := uint32(mayWrite | mayChange)
 	for path := program; ; path = filepath.Dir(path) {
+		// What is asked about a link is answered for where it leads to, and it can be
+		// made to lead elsewhere.
+		if info, err := os.Lstat(path); err != nil || info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 {
+			return errors.Join(fmt.Errorf("%w: %s is a link", ErrProgramPlace, path), err)
+		}
 		about, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrProgramPlace, path, err)

@@ -80,7 +80,7 @@ func (s *Server) beginLogin(ctx context.Context, in *beginLoginInput) (*beginLog
 	}
 	if by := callerOf(ctx); by.Lease != "" && request.Mode != contract.DriveTokens {
 		request.Wipe()
-		return nil, refuse(failure.Forbidden, "body.mode", "a run takes a lease of its own; by a lease's own token it may be tokens, which takes none")
+		return nil, refuse(failure.Forbidden, "body.mode", "a login takes a lease of its own: run it outside of `authbridge lease`. By a lease's token only tokens can be judged (mode tokens)")
 	}
 	held, release := ctx, func() {}
 	if request.Wait {

@@ -46,7 +46,7 @@ func inEarnest(cl *client.Client, s settings) deeds {
 				return "", err
 			}
 			file, err := writeBundle(ctx, beside(os.Executable), s.stateDir, bundleFolder(home), time.Now())
-			return file + ". No PIN, token, name or UUID is in it. Look it through before you send it.", err
+			return file + ". No PIN, token or secret is in it, no holder's name, and of a UUID its last three digits. Look it through before you send it.", err
 		},
 		startService: func(ctx context.Context) (string, error) { return "", startDaemon(ctx, beside(os.Executable)) },
 	}

@@ -180,5 +180,5 @@ func (s *screen) showBundle(path string, size int64, b *contract.Bundle) {
 	for _, why := range b.Missing() {
 		s.text("  "+s.paint(yellow, "!")+" ", "    ", why)
 	}
-	s.text("", "", "No PIN, token, name or UUID is in it. Look it through before you send it.")
+	s.text("", "", "No PIN, token or secret is in it, no holder's name, and of a UUID its last three digits. Look it through before you send it.")
 }
