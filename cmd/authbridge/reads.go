@@ -15,6 +15,7 @@ import (
 
 	"authbridge/agent/client"
 	"authbridge/agent/contract"
+	"authbridge/platform"
 )
 
 func (f *flags) client() *client.Client { return client.FromEnvironment(getenv, f.stateDir) }
@@ -77,7 +78,7 @@ Exit codes: 0 ready, 1 not ready, 2 wrong usage, 3 no daemon, 4 refused,
 				return err
 			}
 			tellHello(c.Context(), f.client())
-			v, err := askReady(c.Context(), f.client(), q, wait, acceptUnproven)
+			v, err := awaitReady(c.Context(), f.client, q, wait, acceptUnproven)
 			if err != nil {
 				return err
 			}
@@ -102,7 +103,7 @@ Exit codes: 0 ready, 1 not ready, 2 wrong usage, 3 no daemon, 4 refused,
 	c.Flags().StringVar(&q.Target, "target", "mock", "what the sign-in is aimed at: mock, int, dep, prod or one from the configuration")
 	c.Flags().StringVar((*string)(&q.Kind), "kind", "", "only this kind: smartcard, security-key, platform or totp")
 	c.Flags().StringVar(&q.User, "user", "", "only authenticators of this user: 12-digit UUID")
-	c.Flags().DurationVar(&wait, "wait", 0, "wait until ready, at most this long (up to 5m)")
+	c.Flags().DurationVar(&wait, "wait", 0, "wait until ready, at most this long (up to 5m), also for a daemon that starts")
 	c.Flags().BoolVar(&acceptUnproven, "accept-unproven", false, "be content where nothing fails but something is not known")
 	return c
 }
@@ -133,6 +134,29 @@ func checkQuestion(q contract.Question, wait time.Duration) error {
 		return usage("--wait is %s\n  → wait up to 5m, and ask again if that is too short", wait)
 	}
 	return nil
+}
+
+// startAgain is how soon a daemon that is not there is looked for again.
+const startAgain = 100 * time.Millisecond
+
+// awaitReady asks. In the time that it may wait it waits for a daemon, too: who
+// starts one asks in the next line, and it may be started again meanwhile. One that
+// is another user's is not waited for.
+func awaitReady(ctx context.Context, find func() *client.Client, q contract.Question, wait time.Duration, acceptUnproven bool) (contract.Verdict, error) {
+	late := time.Now().Add(wait)
+	for left := wait; ; left = max(time.Until(late), time.Millisecond) {
+		daemon := find()
+		v, err := askReady(ctx, daemon, q, left, acceptUnproven)
+		daemon.Close()
+		if !errors.Is(err, client.ErrNotReachable) || errors.Is(err, platform.ErrNotYours) || time.Until(late) < startAgain {
+			return v, err
+		}
+		select {
+		case <-ctx.Done():
+			return v, err
+		case <-time.After(startAgain):
+		}
+	}
 }
 
 // askReady asks, and with acceptUnproven stops waiting at the first verdict
