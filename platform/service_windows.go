@@ -30,11 +30,11 @@ const (
 
 // opened opens the service with some rights, and no more: so everybody may ask.
 func opened(rights uint32) (s *mgr.Service, done func(), err error) {
-	manager, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT)
+	name, err := windows.UTF16PtrFromString(ServiceName)
 	if err != nil {
 		return nil, nil, err
 	}
-	name, err := windows.UTF16PtrFromString(ServiceName)
+	manager, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT)
 	if err != nil {
 		return nil, nil, err
 	}
