@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ import (
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
+	"authbridge/agent/serve"
 )
 
 const (
@@ -174,35 +176,20 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 			return context.WithValue(ctx, doorKey{}, openDoor(c, s.config.Users))
 		},
 	}
-	var running sync.WaitGroup
-	failed := make(chan error, len(listeners))
-	for _, l := range listeners {
+	server.RegisterOnShutdown(func() { s.holds.end(errStopping) })
+	served := slices.Clone(listeners)
+	for i, l := range served {
 		if _, tcp := l.Addr().(*net.TCPAddr); tcp {
 			s.url.CompareAndSwap(nil, new("http://"+l.Addr().String()))
-			l = limitListener(l, s.config.Connections)
+			served[i] = limitListener(l, s.config.Connections)
 		}
-		running.Go(func() {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				failed <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
-			}
-		})
 	}
+	var running sync.WaitGroup
 	running.Go(func() { s.noteUse(ctx) })
 	running.Go(func() { s.countEnds(ctx) })
 	running.Go(func() { s.watchRights(ctx) })
-
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
+	err := serve.Until(ctx, server, stopTimeout, served...)
 	cancel()
-	s.holds.end(errStopping)
-	stop, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer done()
-	if server.Shutdown(stop) != nil {
-		_ = server.Close() // who is still there after that time is cut off
-	}
 	running.Wait()
 	return err
 }

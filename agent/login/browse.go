@@ -13,6 +13,7 @@ import (
 
 	"authbridge/agent/contract"
 	"authbridge/agent/failure"
+	"authbridge/agent/serve"
 )
 
 // callback is a redirect address on which a run can listen: http, a loopback
@@ -126,18 +127,15 @@ func (o *run) awaitBrowser(ctx context.Context, r *request) (*url.URL, error) {
 		_, _ = w.Write([]byte("The login test goes on without this page. You can close it.\n"))
 	})}
 	server.SetKeepAlivesEnabled(false) // a browser comes once, and others on this machine keep nothing open
+	until, over := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(l, mostBrowsers)) }()
+	go func() { served <- serve.Until(until, server, browserBye, netutil.LimitListener(l, mostBrowsers)) }()
 	o.ledger.settle() // who is shown the address can know what led to it
 	o.change(func(now *contract.Login) { now.Open = r.address })
 	defer func() {
 		o.change(func(now *contract.Login) { now.Open = "" })
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), browserBye)
-		defer cancel()
-		if server.Shutdown(end) != nil {
-			_ = server.Close()
-		}
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		over()
+		if err := <-served; err != nil {
 			o.r.config.Log.WithError(err).Warn("the place to which a browser is sent back was closed early")
 		}
 	}()

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/go-webauthn/webauthn/webauthn"
-	"golang.org/x/sync/errgroup"
 
 	"authbridge/agent/cis2"
+	"authbridge/agent/serve"
 )
 
 // Server is a mock of CIS2. Its methods may be called concurrently.
@@ -174,38 +174,25 @@ const (
 	readTimeout     = 30 * time.Second
 	writeTimeout    = 2 * time.Minute // a waiting page, and the fault slow
 	idleTimeout     = 2 * time.Minute
-	shutdownTimeout = 5 * time.Second
+	shutdownTimeout = 3 * time.Second
 	mostHeader      = 32 << 10
 	mostBody        = 64 << 10
 )
 
 // Serve answers on the listeners until ctx ends, and closes them. TLS is the
-// listeners' own. It returns nil once all is answered, or what a listener broke
-// with.
+// listeners' own. It returns nil, or what a listener broke with.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
-	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	server := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader, DisableGeneralOptionsHandler: true,
 		ErrorLog:    quiet(s.config.Log),
 		BaseContext: func(net.Listener) context.Context { return ctx }, // ends those who wait
 	}
-	for _, l := range listeners {
-		group.Go(func() error {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("mock at %s: %w", l.Addr(), err)
-			}
-			return nil
-		})
+	server.RegisterOnShutdown(cancel)
+	if err := serve.Until(ctx, server, shutdownTimeout, listeners...); err != nil {
+		return fmt.Errorf("mock: %w", err)
 	}
-	group.Go(func() error {
-		<-ctx.Done()
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		defer cancel()
-		if err := server.Shutdown(end); err != nil {
-			return server.Close()
-		}
-		return nil
-	})
-	return group.Wait()
+	return nil
 }
