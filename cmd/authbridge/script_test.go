@@ -292,7 +292,7 @@ func halt(ts *testscript.TestScript, _ bool, _ []string) {
 func stdoutOf(ts *testscript.TestScript, _ bool, args []string) {
 	wrote := ts.Value(startedKey{}).(*started).wrote[args[0]]
 	pattern := regexp.MustCompile("(?m)" + args[1])
-	end := time.After(10 * time.Second)
+	end := time.After(time.Minute)
 	for look := time.NewTicker(10 * time.Millisecond); !pattern.MatchString(wrote.String()); {
 		select {
 		case <-look.C:
