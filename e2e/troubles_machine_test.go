@@ -354,8 +354,12 @@ func foreignAnswer(x *troubled) seen {
 	defer other.Close()
 	x.state = ""
 	x.env = append(x.env, "AUTHBRIDGE_URL="+other.URL)
-	s := x.refused("ready")
-	s.left = none
+	out, exit := x.run("ready")
+	s := x.refusal(out, exit)
+	s.does, s.left = "is refused", none
+	if who := fmt.Sprintf("(process %d) listens on %s", os.Getpid(), strings.TrimPrefix(other.URL, "http://")); !strings.Contains(out, who) {
+		x.t.Errorf("it does not say who:\n%s", out)
+	}
 	return s
 }
 

@@ -51,6 +51,9 @@ type ServiceState struct {
 	Running bool
 	// Detail is the manager's own word, such as auto-restart; it may be empty.
 	Detail string
+	// Why it ended, in the daemon's own line, where it does not run and the manager
+	// knows.
+	Why string
 	// Unit is the file that describes it; empty where there is none, or none is
 	// known.
 	Unit string

@@ -19,7 +19,7 @@ const askTime = 10 * time.Second
 func (s *Service) state(ctx context.Context) (ServiceState, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	cmd := s.systemctl(ctx, "show", ServiceName+".service", "--property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath,NRestarts")
+	cmd := s.systemctl(ctx, "show", ServiceName+".service", "--property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath,NRestarts,StatusText")
 	var words strings.Builder
 	cmd.Stderr = &words
 	out, err := cmd.Output()
@@ -55,6 +55,12 @@ func (s *Service) enable(ctx context.Context, on bool) error {
 	return nil
 }
 
+// forgive has systemd forget the tries before: it refuses one too many (systemd.unit(5),
+// StartLimitBurst=), and somebody who starts it by hand has mended what was wrong.
+func (s *Service) forgive(ctx context.Context) {
+	_ = s.systemctl(ctx, "reset-failed", ServiceName+".service").Run() // where there is none it may be refused
+}
+
 // unitState reads the properties of a unit (systemctl(1), show).
 func unitState(text string) ServiceState {
 	of := map[string]string{}
@@ -72,6 +78,9 @@ func unitState(text string) ServiceState {
 	state.FromPackage = strings.HasPrefix(state.Unit, "/usr/lib/") || strings.HasPrefix(state.Unit, "/lib/")
 	if sub := of["SubState"]; sub != "running" && sub != "dead" {
 		state.Detail = sub
+	}
+	if !state.Running {
+		state.Why = of["StatusText"]
 	}
 	state.Restarts, _ = strconv.Atoi(of["NRestarts"])
 	return state

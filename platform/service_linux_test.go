@@ -22,8 +22,8 @@ func TestWhatSystemdSaysOfAUnit(t *testing.T) {
 			ServiceState{Installed: true, Enabled: true, Detail: "auto-restart", Unit: "/u", Restarts: 3},
 		},
 		"given up": {
-			"NRestarts=10\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=disabled\nFragmentPath=/u\n",
-			ServiceState{Installed: true, Detail: "failed", Unit: "/u", Restarts: 10},
+			"NRestarts=10\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=disabled\nFragmentPath=/u\nStatusText=STATE_DAMAGED: /s/authbridge.db: no=database\n",
+			ServiceState{Installed: true, Detail: "failed", Why: "STATE_DAMAGED: /s/authbridge.db: no=database", Unit: "/u", Restarts: 10},
 		},
 		"a package's": {
 			"NRestarts=0\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=enabled\nFragmentPath=/usr/lib/systemd/user/authbridge.service\n",

@@ -25,4 +25,7 @@ func (s *Service) state(context.Context) (ServiceState, error) {
 // enable: no package brings a service here.
 func (*Service) enable(context.Context, bool) error { return nil }
 
+// forgive: launchd counts no tries.
+func (*Service) forgive(context.Context) {}
+
 func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }

@@ -19,6 +19,11 @@ func (Supervisor) Reloading() { tell(reloading) }
 // Stopping says that the daemon ends.
 func (Supervisor) Stopping() { tell(stopping) }
 
+// Failed says why the daemon does not start or go on, in one line. systemd keeps it
+// as long as the service stays down ([ServiceState], Why); on Windows it is in the
+// event log.
+func (Supervisor) Failed(why string) { tellWhy(why) }
+
 // Watch tells the manager that the daemon lives, as often as it wants to hear
 // it, as long as alive says so. It returns when ctx ends; at once where nobody
 // watches.

@@ -24,7 +24,7 @@ func TestTheManagerHearsWhatTheDaemonIsDoing(t *testing.T) {
 	for _, step := range []struct {
 		say  func()
 		want string
-	}{{s.Ready, "READY=1"}, {s.Reloading, "RELOADING=1"}, {s.Ready, "READY=1"}, {s.Stopping, "STOPPING=1"}} {
+	}{{s.Ready, "READY=1"}, {s.Reloading, "RELOADING=1"}, {s.Ready, "READY=1"}, {s.Stopping, "STOPPING=1"}, {func() { s.Failed("why") }, "STATUS=why"}} {
 		step.say()
 		text := make([]byte, 64)
 		n, err := heard.Read(text)

@@ -19,6 +19,8 @@ const (
 // tell: who does not hear it starts us anew, so there is nothing to do about it.
 func tell(state string) { _, _ = daemon.SdNotify(false, state) }
 
+func tellWhy(why string) { tell("STATUS=" + why) }
+
 // watchdog is how long the daemon may be silent; 0: nobody listens.
 func watchdog() time.Duration {
 	limit, err := daemon.SdWatchdogEnabled(false)

@@ -22,4 +22,6 @@ func tell(state svc.State) {
 	}
 }
 
+func tellWhy(string) {}
+
 func watchdog() time.Duration { return 0 }

@@ -126,7 +126,11 @@ func (f *flags) bundle(ctx context.Context, step func(string)) *contract.Bundle 
 	if listen == "" {
 		listen = defaultListen
 	}
-	b.AddJSON(contract.BundleHereDoctor, diagnose(around.Machine, snap, listen), person)
+	var ended []string
+	if snap == nil {
+		ended = f.servicesEnded(ctx)
+	}
+	b.AddJSON(contract.BundleHereDoctor, diagnose(around.Machine, snap, listen, ended...), person)
 	step("the service and its log")
 	b.AddJSON(contract.BundleHereService, f.serviceStates(ctx), person)
 	if log := platform.ServiceLog(ctx, serviceLines); log != "" {
@@ -152,9 +156,7 @@ func (f *flags) serviceStates(ctx context.Context) map[string]any {
 			states[name] = map[string]string{"error": saidBy(err)}
 			continue
 		}
-		states[name] = serviceReport{
-			Installed: state.Installed, Enabled: state.Enabled, Running: state.Running, Detail: state.Detail, Unit: state.Unit, Restarts: state.Restarts,
-		}
+		states[name] = reportOf(state)
 	}
 	return states
 }

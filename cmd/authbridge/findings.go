@@ -12,9 +12,10 @@ import (
 )
 
 // diagnose explains what a newcomer meets: it joins what the daemon knows with
-// what can be seen of the machine. snap is nil where no daemon answers. Each
-// finding is a check, in the words of the registry.
-func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []contract.Check {
+// what can be seen of the machine. snap is nil where no daemon answers, and ended is
+// then why services of this machine do not run one. Each finding is a check, in the
+// words of the registry.
+func diagnose(m platform.Machine, snap *contract.Snapshot, listen string, ended ...string) []contract.Check {
 	var found []contract.Check
 	add := func(code failure.Code, state contract.CheckState, evidence string, args ...any) {
 		entry, _ := failure.Lookup(code)
@@ -24,7 +25,13 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string) []cont
 		})
 	}
 	if snap == nil {
-		switch l, taken := listenerOn(m, listen); {
+		l, taken := listenerOn(m, listen)
+		for _, why := range ended {
+			if code, detail := endedBy(why); code != failure.PortTaken || !taken { // else its holder is told
+				add(code, contract.Fail, "%s", detail)
+			}
+		}
+		switch {
 		case taken && l.Process.Name == "authbridge":
 			add(failure.NotRunning, contract.Fail, "none answers here, but %s has %s: it keeps its state elsewhere, name that folder with --state-dir", programName(l.Process), l.Address)
 		case taken:
@@ -76,13 +83,16 @@ type group struct {
 }
 
 // attention is what the daemon knows that fails or warns, wherever it belongs,
-// but for what was told already.
+// but for what was told already, or follows from it: a service that is not
+// installed does not run.
 func attention(snap contract.Snapshot, told []contract.Check) []group {
 	var all []group
 	add := func(of string, checks []contract.Check) {
 		var bad []contract.Check
 		for _, c := range checks {
-			is := func(t contract.Check) bool { return t.Code == c.Code }
+			is := func(t contract.Check) bool {
+				return t.Code == c.Code || t.Code == string(failure.PCSCNotInstalled) && c.Code == string(failure.PCSCService)
+			}
 			if severity(c.State) >= severity(contract.Warn) && !ofSystem(c) && !slices.ContainsFunc(told, is) {
 				bad = append(bad, c)
 			}

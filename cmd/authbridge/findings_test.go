@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,8 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 	other := platform.Process{PID: 77, Name: "scdaemon"}
 	for name, c := range map[string]struct {
 		spoil    func(*platform.Machine, *contract.Snapshot)
-		silent   bool // no daemon answers
+		silent   bool     // no daemon answers
+		ended    []string // why services do not run one
 		code     string
 		evidence string
 	}{
@@ -103,7 +105,15 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 			spoil: func(m *platform.Machine, _ *contract.Snapshot) {
 				m.Listeners = append(m.Listeners, platform.Listener{Address: "127.0.0.1:17823", Process: other})
 			},
-			code: "PORT_TAKEN", evidence: "scdaemon (process 77) listens on 127.0.0.1:17823",
+			ended: []string{"PORT_TAKEN: 127.0.0.1:17823"},
+			code:  "PORT_TAKEN", evidence: "scdaemon (process 77) listens on 127.0.0.1:17823",
+		},
+		"the service could not start": {
+			silent: true, ended: []string{"STATE_DAMAGED: open /home/ada/.local/state/authbridge/authbridge.db: file is not a database"},
+			code: "STATE_DAMAGED", evidence: "open /home/ada/.local/state/authbridge/authbridge.db: file is not a database",
+		},
+		"the service could not start, and has no code for it": {
+			silent: true, ended: []string{"odd: things"}, code: "SERVICE_FAILED", evidence: "odd: things",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +125,7 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 			if c.silent {
 				snap = nil
 			}
-			found := diagnose(m, snap, defaultListen)
+			found := diagnose(m, snap, defaultListen, c.ended...)
 			if c.code == "" {
 				if len(found) > 0 {
 					t.Errorf("found %+v", found)
@@ -127,7 +137,7 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 					if !strings.Contains(f.Evidence, c.evidence) || f.Remedy == "" || f.Title == "" {
 						t.Errorf("%+v, want evidence %q, a title and a remedy", f, c.evidence)
 					}
-					if byHand := f.Code == "CARD_IN_USE" || f.Code == "VPCD_EXPOSED"; byHand != (f.Mend == "") {
+					if byHand := slices.Contains([]string{"CARD_IN_USE", "VPCD_EXPOSED", "STATE_DAMAGED", "SERVICE_FAILED"}, f.Code); byHand != (f.Mend == "") {
 						t.Errorf("it is mended by %q", f.Mend)
 					}
 					return
@@ -135,6 +145,22 @@ func TestDoctorFindsAndExplainsWhatANewcomerMeets(t *testing.T) {
 			}
 			t.Errorf("%s not among %+v", c.code, found)
 		})
+	}
+}
+
+// TestDoctorTellsACauseAndNotWhatFollows: a service that is not installed does not
+// run, either.
+func TestDoctorTellsACauseAndNotWhatFollows(t *testing.T) {
+	t.Parallel()
+	m, snap := healthy()
+	m.PCSCInstalled, m.PCSCRunning = false, false
+	snap.Checks = []contract.Check{{Code: "PCSC_SERVICE", State: contract.Fail}}
+	if found := diagnose(m, snap, defaultListen); len(found) != 1 || found[0].Code != "PCSC_NOT_INSTALLED" || len(attention(*snap, found)) > 0 {
+		t.Errorf("found %+v, and %+v", found, attention(*snap, found))
+	}
+	m.PCSCInstalled = true
+	if found := diagnose(m, snap, defaultListen); len(found) != 1 || found[0].Code != "PCSC_SERVICE" {
+		t.Errorf("found %+v", found)
 	}
 }
 

@@ -79,7 +79,11 @@ Exit codes: 0 nothing fails, 1 something does, 2 wrong usage, 4 refused.`,
 			if err != nil && !errors.Is(err, client.ErrNotReachable) {
 				return err
 			}
-			found := diagnose(platform.Inspect(), snap, s.Listen)
+			var ended []string
+			if snap == nil {
+				ended = f.servicesEnded(c.Context())
+			}
+			found := diagnose(platform.Inspect(), snap, s.Listen, ended...)
 			var more []group
 			if snap != nil {
 				more = attention(*snap, found)

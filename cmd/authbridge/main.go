@@ -137,7 +137,13 @@ func explain(err error) (code int, words string) {
 		return exitNotReachable, fmt.Sprintf("NOT_RUNNING: %s\n  → %s", what, unreachable.Hint)
 	case errors.As(err, &foreign):
 		entry, _ := failure.Lookup(failure.NotOurs)
-		return exitNotReachable, fmt.Sprintf("%s: %v\n  → %s", entry.Code, foreign, entry.Remedy)
+		what := foreign.Error()
+		if address, err := url.Parse(getenv("AUTHBRIDGE_URL")); err == nil {
+			if l, found := listenerOn(platform.Inspect(), address.Host); found {
+				what += ": " + programName(l.Process) + " listens on " + l.Address
+			}
+		}
+		return exitNotReachable, fmt.Sprintf("%s: %s\n  → %s", entry.Code, what, entry.Remedy)
 	case errors.As(err, &problem):
 		return explainProblem(problem)
 	case errors.Is(err, context.Canceled):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -33,7 +34,13 @@ cannot, as where a port is taken, it goes on with the one before.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.stateDir = f.stateDir
-			return run(c.Context(), func(ctx context.Context, reload <-chan os.Signal) error {
+			return run(c.Context(), func(ctx context.Context, reload <-chan os.Signal) (err error) {
+				defer func() {
+					if err != nil && ctx.Err() == nil {
+						why, _, _ := strings.Cut(err.Error(), "\n")
+						platform.Supervisor{}.Failed(why)
+					}
+				}()
 				s, err := settle(o, getenv)
 				if err != nil {
 					return &exit{exitUsage, err}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -171,9 +172,33 @@ type serviceReport struct {
 	Running   bool   `json:"running"`
 	Answers   bool   `json:"answers"`
 	Detail    string `json:"detail,omitempty"`
+	Why       string `json:"why,omitempty"`
 	Unit      string `json:"unit,omitempty"`
 	Restarts  int    `json:"restarts"`
 	Version   string `json:"version,omitempty"`
+}
+
+func reportOf(s platform.ServiceState) serviceReport {
+	return serviceReport{
+		Installed: s.Installed, Enabled: s.Enabled, Running: s.Running, Detail: s.Detail, Why: s.Why, Unit: s.Unit, Restarts: s.Restarts,
+	}
+}
+
+// servicesEnded is why one's own service and the machine's do not run.
+func (f *flags) servicesEnded(ctx context.Context) (why []string) {
+	if f.stateDir != "" {
+		return nil // a daemon of its own
+	}
+	for _, of := range []*served{{flags: f}, {flags: f, system: true}} {
+		service, err := of.service("")
+		if err != nil {
+			continue
+		}
+		if now, err := service.State(ctx); err == nil && now.Why != "" {
+			why = append(why, now.Why)
+		}
+	}
+	return why
 }
 
 // status asks the manager, and then the daemon itself: a manager takes
@@ -183,9 +208,7 @@ func (f *served) status(c *cobra.Command, s *platform.Service) error {
 	if err != nil {
 		return serviceError(err)
 	}
-	r := serviceReport{
-		Installed: now.Installed, Enabled: now.Enabled, Running: now.Running, Detail: now.Detail, Unit: now.Unit, Restarts: now.Restarts,
-	}
+	r := reportOf(now)
 	daemon := f.client()
 	if f.system && f.stateDir == "" {
 		daemon = &client.Client{URL: "unix:" + client.SystemSocket()}
@@ -221,7 +244,7 @@ func (s *screen) showService(r serviceReport, system bool) {
 		if !ok {
 			mark = "✗"
 		}
-		s.line("%s %s", s.paint(colour, mark), text)
+		s.text(s.paint(colour, mark)+" ", "  ", text)
 		if entry, known := failure.Lookup(code); known {
 			s.text("  → ", "    ", entry.Remedy)
 		}
@@ -233,6 +256,9 @@ func (s *screen) showService(r serviceReport, system bool) {
 			s.line("  A daemon that was started otherwise answers, version %s.", r.Version)
 		}
 		return
+	case !r.Running && r.Why != "":
+		code, why := endedBy(r.Why)
+		say(false, red, "the service does not run: "+why, code)
 	case !r.Running && r.Detail != "":
 		say(false, red, "the service does not run: "+r.Detail, failure.ServiceFailed)
 	case !r.Running:
@@ -251,6 +277,15 @@ func (s *screen) showService(r serviceReport, system bool) {
 	if r.Unit != "" {
 		s.line("  %s", r.Unit)
 	}
+}
+
+// endedBy reads why a daemon ended (platform.ServiceState, Why).
+func endedBy(why string) (code failure.Code, detail string) {
+	first, rest, _ := strings.Cut(why, ": ")
+	if _, known := failure.Lookup(failure.Code(first)); !known {
+		return failure.ServiceFailed, why
+	}
+	return failure.Code(first), rest
 }
 
 // serviceError gives what stood in the way a code and a remedy.

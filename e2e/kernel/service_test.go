@@ -235,6 +235,40 @@ func TestAServiceOfOnesOwn(t *testing.T) {
 		p.configure("")
 		p.does("authbridge", "service", "start")
 	})
+	t.Run("with a damaged database it does not start, and why is told until it does", func(t *testing.T) {
+		p := p.in(t)
+		p.does("authbridge", "service", "stop")
+		database := filepath.Join(p.user.HomeDir, ".local/state/authbridge/authbridge.db")
+		whole, err := os.ReadFile(database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(database, make([]byte, 9000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, code := p.run("authbridge", "service", "start"); code == 0 {
+			t.Error("it started")
+		}
+		for _, verb := range [][]string{{"service", "status"}, {"doctor"}} {
+			// While it is tried again nothing is known yet.
+			for began := time.Now(); ; {
+				out, code := p.run("authbridge", verb...)
+				if code == 1 && strings.Contains(out, "authbridge.db") && strings.Contains(out, "Move the file that the detail") {
+					break
+				}
+				if time.Since(began) > patience {
+					t.Fatalf("%v: exit code %d\n%s", verb, code, out)
+				}
+			}
+		}
+		if err := os.WriteFile(database, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p.does("authbridge", "service", "start")
+		if out, _ := p.run("authbridge", "doctor"); strings.Contains(out, "authbridge.db") {
+			t.Errorf("doctor still says\n%s", out)
+		}
+	})
 	t.Run("installed over a running one, it runs", func(t *testing.T) {
 		p := p.in(t)
 		p.does("authbridge", "service", "install")
