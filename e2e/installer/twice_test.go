@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,33 @@ func TestTheSamePackagesTwice(t *testing.T) {
 		if !strings.Contains(first, kind+"\n") {
 			t.Errorf("there is no %s:\n%s", kind, first)
 		}
+	}
+}
+
+// link is one of Markdown to a file, without what comes behind a #.
+var link = regexp.MustCompile(`\]\(([^)#\s:]+)(?:#[^)]*)?\)`)
+
+// TestNoDocumentLeadsNowhere: who has a package and no sources can follow every
+// link in its documents.
+func TestNoDocumentLeadsNowhere(t *testing.T) {
+	to := filepath.Join(t.TempDir(), "said")
+	does(t, "../..", "installer/docs", to)
+	links := 0
+	err := filepath.WalkDir(to, func(page string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(page) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(page)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+		return err
+	})
+	if err != nil || links < 50 {
+		t.Errorf("%d links (%v)", links, err)
 	}
 }
 
