@@ -26,8 +26,8 @@ func newBundle(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "bundle", Short: "Write what is known of this set-up into a file for a ticket", Args: cobra.NoArgs,
 		Long: `Write a zip with versions, configuration, checks, events, logs and what the
-operating system says, to send to who helps you. No PIN, token, secret, name of a
-person or UUID is in it; README.txt in it says what each file is.
+operating system says, to send to who helps you. No PIN, token, secret, name of
+a person or UUID is in it; README.txt in it says what each file is.
 
 It works where no daemon answers and where the configuration has errors, too: it
 says then what could not be had. The file is yours alone (0600), and one that is

@@ -86,15 +86,15 @@ Exit codes: 0 done, 1 not done, 2 wrong usage, 3 no daemon, 4 refused or failed,
 func newWebAuthn(f *flags, kind contract.CeremonyType) *cobra.Command {
 	run := runFlags{request: contract.CeremonyRequest{Type: kind}}
 	options := "PublicKeyCredentialCreationOptionsJSON"
-	short := "Make a credential with a security key, as navigator.credentials.create does"
+	short := "Make a credential with a key, as navigator.credentials.create does"
 	if kind == contract.CeremonyGet {
 		options = "PublicKeyCredentialRequestOptionsJSON"
-		short = "Sign in with a security key, as navigator.credentials.get does"
+		short = "Sign in with a key, as navigator.credentials.get does"
 	}
 	var file string
 	c := &cobra.Command{
 		Use: string(kind), Short: short, Args: cobra.NoArgs,
-		Example: fmt.Sprintf("  authbridge ceremony %s --origin http://localhost:3000 --options options.json", kind),
+		Example: fmt.Sprintf("  authbridge ceremony %s --origin http://localhost:3000 --options o.json", kind),
 		RunE: func(c *cobra.Command, _ []string) error {
 			text, err := run.readInput(c, file)
 			if err != nil {

@@ -32,16 +32,17 @@ func newCheckRP(f *flags) *cobra.Command {
 		Short: "Check a running application against its registration",
 		Long: `Check a running application against its registration: does its back-channel
 logout endpoint take good logout tokens and refuse forged, foreign and old ones;
-are its certificate, its redirect addresses and its published keys as they should
-be; does it authenticate and ask as it is registered.
+are its certificate, its redirect addresses and its published keys as they
+should be; does it authenticate and ask as it is registered.
 
-The registration is a [[mock.client]] or a [[registration]] of the configuration,
-or that of the demo. Only the addresses in it are called, the tokens are about a
-user whom nobody has, and nothing is kept but what you keep with --report.
+The registration is a [[mock.client]] or a [[registration]] of the
+configuration, or that of the demo. Only the addresses in it are called, the
+tokens are about a user whom nobody has, and nothing is kept but what you keep
+with --report.
 
 Exit codes: 0 nothing failed, 1 something failed, 2 wrong usage, 3 no daemon, 4
 refused.`,
-		Example: "  authbridge check rp\n  authbridge check rp --client 123456789012.apps.national --target int --report reports",
+		Example: "  authbridge check rp\n  authbridge check rp --client 123456789012.apps.national --report reports",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if folder != "" { // before anything is called

@@ -19,13 +19,13 @@ func newConfigUser(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "user", Short: "List or change the users in the configuration file",
 		Long: `List or change the users in the configuration file: who they are at each target,
-and which authenticators are theirs. All else in the file, comments too, stays as
-it is. A running daemon reads the file when it is reloaded
-(SIGHUP) or starts again.
+and which authenticators are theirs. All else in the file, comments too, stays
+as it is. A running daemon reads the file when it is reloaded (SIGHUP) or starts
+again.
 
-Where there is no file yet, one is made, with virtual authenticators on: they are
-on without a file, and off with one that does not say so.`,
-		Example: `  authbridge config user add ada --uuid mock=656005750108 --uuid int=555250000001
+Where there is no file yet, one is made, with virtual authenticators on: they
+are on without a file, and off with one that does not say so.`,
+		Example: `  authbridge config user add ada --uuid mock=656005750108 --aal 2
   authbridge config user bind ada key-4f2a90c1d3e5`,
 		Args: cobra.NoArgs,
 	}

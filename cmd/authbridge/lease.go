@@ -165,8 +165,8 @@ AUTHBRIDGE_URL by which the daemon was reached, such as a socket in a container,
 stays as it is.
 
 Exit codes: the command's own (128+N if signal N ended it); 75 the authenticator
-was not obtained, 69 no daemon, 77 refused, 2 wrong usage, 126 and 127 the command
-did not start.`,
+was not obtained, 69 no daemon, 77 refused, 2 wrong usage, 126 and 127 the
+command did not start.`,
 		Example: "  authbridge lease --aal 3 --target mock -- npm test\n  authbridge lease --kind smartcard --wait 2m --purpose \"run 17\" -- ./sign.sh",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -44,7 +44,7 @@ func newConfig(f *flags) *cobra.Command {
 	}
 	show.Flags().StringVar(&file, "config", "", "configuration file (default: the user's)")
 	config.AddCommand(show, &cobra.Command{
-		Use: "check [FILE]", Short: "Say all that is wrong with a configuration file (default: the user's)", Args: cobra.MaximumNArgs(1),
+		Use: "check [FILE]", Short: "Say all that is wrong with a configuration file (default: yours)", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{platform.UserPaths().Config}
@@ -64,9 +64,9 @@ func newConfig(f *flags) *cobra.Command {
 func newDoctor(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Find and explain what is wrong with this set-up", Args: cobra.NoArgs,
-		Long: `Find what is wrong with this machine, its set-up and its authenticators, say what
-to do, and write the command that does it, where there is one, on a line of its
-own. Works without a daemon, too.
+		Long: `Find what is wrong with this machine, its set-up and its authenticators, say
+what to do, and write the command that does it, where there is one, on a line of
+its own. Works without a daemon, too.
 
 Exit codes: 0 nothing fails, 1 something does, 2 wrong usage, 4 refused.`,
 		RunE: func(c *cobra.Command, _ []string) error {

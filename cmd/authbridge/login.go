@@ -40,11 +40,12 @@ func newLogin(f *flags) *cobra.Command {
 each thing that comes of it: level, method, user, times, signature, roles. Each
 step is shown as it is done. Ctrl-C cancels, and gives the authenticator back.
 
-At a real target the first step is to look whether it can be reached. Its sign-in
-page is not walked: --browser lets you sign in yourself, and login verify judges
-what your application obtained.
+At a real target the first step is to look whether it can be reached. Its
+sign-in page is not walked: --browser lets you sign in yourself, and login
+verify judges what your application obtained.
 
-A scenario tries something else than a new sign-in: ` + scenarioNames(true) + `.
+A scenario tries something else than a new sign-in:
+` + scenarioNames(true) + `.
 Or it tries what must be refused, and passes when the refusal comes from the one
 who must refuse:
 ` + scenarioNames(false) + `.
@@ -218,11 +219,11 @@ standard input, as JSON:
   {"id_token": "eyJ…", "userinfo": {…}, "client_id": "…", "nonce": "…"}
 
 id_token is needed. access_token judges at_hash, and fetches userinfo where that
-is left out; nonce and max_age ("5m") are judged where they are given; ceremony is
-the id of the one that signed in. Nothing of it is kept.
+is left out; nonce and max_age ("5m") are judged where they are given; ceremony
+is the id of the one that signed in. Nothing of it is kept.
 
 Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no daemon, 4 refused.`,
-		Example: "  authbridge login verify --target int --acr AAL3_ANY --user 555012345678 < tokens.json",
+		Example: "  authbridge login verify --target int --acr AAL3_ANY < tokens.json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			tokens, err := readTokens(c.InOrStdin())

@@ -194,6 +194,7 @@ be done now, with which authenticator, and if not, why not and what to do.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w\n  → see %s --help", err, c.CommandPath())
 	})
+	root.SetUsageFunc(fittingUsage(root.UsageFunc()))
 	root.PersistentFlags().StringVar(&f.stateDir, "state-dir", "", "find the daemon that keeps its state in this folder")
 	root.PersistentFlags().BoolVar(&f.json, "json", false, "write JSON, as the API does")
 	root.AddCommand(

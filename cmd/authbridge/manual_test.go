@@ -16,6 +16,25 @@ import (
 // test, so that the daemon does not link what makes them.
 var manual = flag.String("manual", "", "write the manual pages to this folder")
 
+// TestHelpFitsTheTerminal: no command's help is wider than 80 columns.
+func TestHelpFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for line := range strings.Lines(c.Long + "\n" + c.UsageString()) {
+			if line = strings.TrimSuffix(line, "\n"); columns(line) > defaultWidth {
+				t.Errorf("%s: %d columns: %s", c.CommandPath(), columns(line), line)
+			}
+		}
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				walk(sub)
+			}
+		}
+	}
+	walk(newRoot(io.Discard, io.Discard))
+}
+
 // TestTheManual holds that each command has a page, the same at each build.
 func TestTheManual(t *testing.T) {
 	dir := *manual

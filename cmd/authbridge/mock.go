@@ -30,16 +30,18 @@ func newMock(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mock",
 		Short: "Run the mock of CIS2 alone, or give orders to the daemon's",
-		Long: `Run the mock of CIS2 alone, in the foreground. It prints where it listens and its
-issuer, and stops on Ctrl-C or SIGTERM. The daemon runs one beside itself, and
-the commands below are for that; this is for a machine without a daemon.
+		Long: `Run the mock of CIS2 alone, in the foreground. It prints where it listens and
+its issuer, and stops on Ctrl-C or SIGTERM. The daemon runs one beside itself,
+and the commands below are for that; this is for a machine without a daemon.
 
 It knows the users of the public mock, those of virtual cards and of [[user]],
-the applications of [[mock.client]], and a demo: client id ` + demoID + `,
-secret ` + demoSecret + `, redirect ` + demoCallback + `. What is registered at it is
-forgotten when it ends. Faults are for every login; those of one client are in
-the configuration: no-acr, level-low, wrong-aud, expired, slow:5s, 500 and more,
-which a wrong one lists.`,
+the applications of [[mock.client]], and a demo:
+  client id  ` + demoID + `
+  secret     ` + demoSecret + `
+  redirect   ` + demoCallback + `
+What is registered at it is forgotten when it ends. Faults are for every login;
+those of one client are in the configuration: no-acr, level-low, wrong-aud,
+expired, slow:5s, 500 and more, which a wrong one lists.`,
 		Example: "  authbridge mock --listen localhost:9000\n  authbridge mock --tls --listen 127.0.0.1:443",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

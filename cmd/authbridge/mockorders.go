@@ -40,10 +40,10 @@ func newMockFault(f *flags) *cobra.Command {
 	var wanted contract.MockFaults
 	c := &cobra.Command{
 		Use:   "fault [FAULT...]",
-		Short: "Script what the running daemon's mock does wrong; without a FAULT all end",
-		Long: `Script what the mock of the running daemon does wrong: with all logins, those of a
-client, or a single one. The faults replace those that were there for the same;
-without any, or with none, these end. They end with the daemon.
+		Short: "Script what the daemon's mock does wrong; without a FAULT all end",
+		Long: `Script what the mock of the running daemon does wrong: with all logins, those of
+a client, or a single one. The faults replace those that were there for the
+same; without any, or with none, these end. They end with the daemon.
 
 Faults are written as name, or name:duration: slow:5s, clock-skew:-90s. A wrong
 one lists all.`,
@@ -72,9 +72,9 @@ func newMockUser(f *flags) *cobra.Command {
 	var user contract.MockUserRequest
 	set := &cobra.Command{
 		Use: "set UUID", Short: "Make or change a user", Args: cobra.ExactArgs(1),
-		Long: `Make or change a user of the mock, for as long as the daemon runs; [[user]] in the
-configuration is for good.`,
-		Example: "  authbridge mock user set 555250000009 --name 'Jo Bloggs' --aal 2 --role R8000 --role R8001",
+		Long: `Make or change a user of the mock, for as long as the daemon runs; [[user]] in
+the configuration is for good.`,
+		Example: "  authbridge mock user set 555250000009 --name 'Jo Bloggs' --aal 2 --role R8000",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := wantUser(args[0]); err != nil {
 				return err
@@ -110,9 +110,9 @@ func wantUser(uuid string) error {
 func newMockLogout(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "logout [UUID]", Short: "End sessions at the running daemon's mock", Args: cobra.MaximumNArgs(1),
-		Long: `End the sessions of a user at the mock of the running daemon, or all of them. The
-applications that have a back-channel logout endpoint get their logout tokens,
-and what they answered is shown.`,
+		Long: `End the sessions of a user at the mock of the running daemon, or all of them.
+The applications that have a back-channel logout endpoint get their logout
+tokens, and what they answered is shown.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			user := strings.Join(args, "")
 			if user != "" {
@@ -130,8 +130,8 @@ func newMockRotate(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use: "rotate", Short: "Have the running daemon's mock sign with a new key", Args: cobra.NoArgs,
 		Long: `Have the mock of the running daemon sign with a new key. The old one stays
-published, so that an application that fetches keys it does not know goes on. The
-new one ends with the daemon.`,
+published, so that an application that fetches keys it does not know goes on.
+The new one ends with the daemon.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			keys, err := f.client().RotateMockKeys(c.Context())
 			return f.show(c, keys, err, func(s *screen) { s.showMockKeys("", keys.Keys) })

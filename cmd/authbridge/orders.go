@@ -18,11 +18,11 @@ func newVirtual(f *flags) *cobra.Command {
 		Long: `Handle virtual cards and keys. They count for the mock only. Their PIN is 123456
 and protects nothing.
 
-Faults are written as name, or name=value: slow=2s, sw=6F00; none ends them all. For cards: mute,
-slow, empty, truncated, garbage, sw, no-atr, pin-blocked, cert-expired,
-cert-expiring, one-cert, no-cert, live-issuer, retired-atr, no-logout,
-pin-kept, pulled. For keys: mute, slow, garbage, foreign-channel, busy, pin-blocked,
-u2f-only, no-pin.`,
+Faults are written as name, or name=value: slow=2s, sw=6F00; none ends them all.
+For cards: mute, slow, empty, truncated, garbage, sw, no-atr, pin-blocked,
+cert-expired, cert-expiring, one-cert, no-cert, live-issuer, retired-atr,
+no-logout, pin-kept, pulled. For keys: mute, slow, garbage, foreign-channel,
+busy, pin-blocked, u2f-only, no-pin.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			all, err := f.client().Virtual(c.Context())

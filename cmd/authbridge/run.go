@@ -28,9 +28,9 @@ func newRun(f *flags) *cobra.Command {
 on Ctrl-C or SIGTERM. Without a configuration file it runs on its embedded
 default: virtual authenticators, and your own hardware.
 
-On SIGHUP it reads its configuration anew. One that has an error changes nothing;
-else the daemon starts over with it, which gives leases back as its end does. If it
-cannot, as where a port is taken, it goes on with the one before.`,
+On SIGHUP it reads its configuration anew. One that has an error changes
+nothing; else the daemon starts over with it, which gives leases back as its end
+does. If it cannot, as where a port is taken, it goes on with the one before.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.stateDir = f.stateDir

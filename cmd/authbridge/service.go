@@ -18,17 +18,17 @@ import (
 )
 
 func newService(f *flags) *cobra.Command {
-	whose := `your own: it starts with your session, and has your card, key and browser. With
---system it is the machine's: it starts with that, serves all users by who they
-are, and wants an administrator`
+	whose := `your own: it starts with your session, and has your card, key and browser.
+With --system it is the machine's: it starts with that, serves all users by who
+they are, and wants an administrator`
 	if runtime.GOOS == "windows" {
 		whose = "the machine's: it wants an administrator"
 	}
 	of := &served{flags: f, system: runtime.GOOS == "windows"}
 	c := &cobra.Command{
 		Use: "service", Short: "Have the daemon started by the operating system", Args: cobra.NoArgs,
-		Long: `Have the daemon started, watched and restarted by the operating system. The
-service is ` + whose + `.
+		Long: `Have the daemon started, watched and restarted by the operating system. It is
+` + whose + `.
 
 Exit codes: 0 done, 1 it does not run or does not answer (status), 2 wrong
 usage, 4 refused.`,

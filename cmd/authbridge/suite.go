@@ -23,8 +23,8 @@ func newLoginMatrix(f *flags) *cobra.Command {
 		Short: "Run the logins of a scenario file, and judge them all",
 		Long: `Run the logins of a scenario file (TOML; - is standard input): users by
 authenticators by acr by scenarios, as many at once as there are authenticators
-for them. What went wrong is said as it comes, with what to do; combinations that
-can never be are skipped, and named. Ctrl-C cancels, and gives all
+for them. What went wrong is said as it comes, with what to do; combinations
+that can never be are skipped, and named. Ctrl-C cancels, and gives all
 authenticators back.
 
   target = "mock"
