@@ -186,6 +186,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Long: `authbridge knows which smartcards and security keys are on this machine and how
 healthy they are, and tells test tooling whether a sign-in at AAL2 or AAL3 can
 be done now, with which authenticator, and if not, why not and what to do.`,
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -108,7 +108,7 @@ busy, pin-blocked, u2f-only, no-pin.`,
 			Use: "touch KEY", Short: "Touch a virtual key", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return f.client().TouchKey(c.Context(), args[0]) },
 		})
-	return v
+	return listed(v)
 }
 
 // setFaults finds out first whether the name is a reader's or a key's.
@@ -202,5 +202,5 @@ service it never has a right that you have lost.`,
 			return err
 		},
 	})
-	return t
+	return listed(t)
 }

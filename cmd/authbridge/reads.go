@@ -283,7 +283,15 @@ func newAuthenticators(f *flags) *cobra.Command {
 			return nil
 		},
 	}, newUnblock(f))
-	return list
+	return listed(list)
+}
+
+// listed lets list be typed where the noun alone lists.
+func listed(noun *cobra.Command) *cobra.Command {
+	noun.AddCommand(&cobra.Command{
+		Use: "list", Short: "The same as " + noun.Name() + " alone", Args: cobra.NoArgs, RunE: noun.RunE,
+	})
+	return noun
 }
 
 // rereadPatience is longer than a card may take to be given up.
