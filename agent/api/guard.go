@@ -187,7 +187,7 @@ func readBody(w http.ResponseWriter, r *http.Request) *failure.Error {
 		return nil
 	}
 	if !isJSON(r.Header) {
-		return refuse(failure.UnsupportedMediaType, "header.Content-Type", "allowed: application/json")
+		return refuse(failure.UnsupportedMediaType, "header.Content-Type", "allowed: application/json, also where there is no body")
 	}
 	if r.ContentLength == 0 {
 		return nil

@@ -57,6 +57,8 @@ type publisher struct {
 	stream   *stream
 	log      logrus.FieldLogger // nil: none
 	failures atomic.Uint64
+	// logins are the runs under way, as the log has told of them; note's own.
+	logins map[string]contract.LoginState
 
 	mu      sync.Mutex
 	pending []*Entry
@@ -65,7 +67,7 @@ type publisher struct {
 }
 
 func newPublisher(journal Journal, stream *stream, log logrus.FieldLogger) *publisher {
-	return &publisher{journal: journal, stream: stream, log: log, wake: make(chan struct{}, 1)}
+	return &publisher{journal: journal, stream: stream, log: log, logins: make(map[string]contract.LoginState), wake: make(chan struct{}, 1)}
 }
 
 // add queues events. It never blocks.
@@ -134,12 +136,21 @@ func (p *publisher) keep(events []contract.Event) {
 }
 
 // note writes one line per change to the log. It is done here since a log may
-// be a pipe that nobody reads.
+// be a pipe that nobody reads. What a login run does is its owner's matter: of a
+// step the log would say again that the run goes on, and does not.
 func (p *publisher) note(events []contract.Event) {
 	if p.log == nil {
 		return
 	}
 	for _, e := range events {
+		if l := e.Login; l != nil {
+			if p.logins[l.ID] == l.State {
+				continue
+			}
+			if p.logins[l.ID] = l.State; l.State.Over() {
+				delete(p.logins, l.ID)
+			}
+		}
 		p.log.WithFields(logrus.Fields{"event": e.ID, "type": string(e.Type), "subject": e.Subject}).Info(e.Text)
 	}
 }

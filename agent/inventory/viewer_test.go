@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,5 +162,35 @@ func TestALoginRunIsToldToWhoAskedForIt(t *testing.T) {
 	}
 	if text := string(e.Encoded(Viewer{Owner: owner})); !strings.Contains(text, "secret got") || !strings.Contains(text, "secret text") {
 		t.Errorf("the owner sees %s", text)
+	}
+}
+
+// TestTheLogTellsOnceOfEachStateOfALoginRun: a step of it is told to its owner, and
+// says nothing new to the log.
+func TestTheLogTellsOnceOfEachStateOfALoginRun(t *testing.T) {
+	log := logrus.New()
+	hook := logtest.NewLocal(log)
+	log.SetOutput(t.Output())
+	inv, stop := start(t, Config{Log: log})
+	owner := contract.Owner{TokenID: "1"}
+	var events []contract.Event
+	for _, state := range []contract.LoginState{contract.LoginQueued, contract.LoginQueued, contract.LoginRunning, contract.LoginRunning, contract.LoginRunning, contract.LoginPassed} {
+		for _, id := range []string{"login-1", "login-2"} {
+			events = append(events, contract.Event{Type: contract.LoginChanged, Subject: id, Text: "a step", Login: &contract.Login{ID: id, State: state}, Owner: &owner})
+		}
+	}
+	inv.Tell(events...)
+	stop()
+	var said []string
+	for _, e := range hook.AllEntries() {
+		if e.Data["type"] == string(contract.LoginChanged) {
+			said = append(said, e.Message)
+		}
+	}
+	want := []string{
+		"login-1 is queued", "login-2 is queued", "login-1 is running", "login-2 is running", "login-1 is passed", "login-2 is passed",
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("it says %q", said)
 	}
 }

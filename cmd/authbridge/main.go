@@ -144,6 +144,8 @@ func explain(err error) (code int, words string) {
 			}
 		}
 		return exitNotReachable, fmt.Sprintf("%s: %s\n  → %s", entry.Code, what, entry.Remedy)
+	case errors.As(err, &problem) && problem.Code == string(failure.Unauthorized) && getenv("AUTHBRIDGE_URL") != "" && getenv("AUTHBRIDGE_TOKEN") == "":
+		return exitRefused, problem.Code + ": AUTHBRIDGE_URL is set, and AUTHBRIDGE_TOKEN is not\n  → set it to a token, which `authbridge token create` makes where the daemon is yours; or unset AUTHBRIDGE_URL, and your own daemon is found by its socket"
 	case errors.As(err, &problem):
 		return explainProblem(problem)
 	case errors.Is(err, context.Canceled):
