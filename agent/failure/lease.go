@@ -17,7 +17,7 @@ func leaseEntries() []Entry {
 	return []Entry{
 		{
 			Code: LeaseUnmet, Title: "No authenticator here can meet what the lease asks for", Status: 409,
-			Remedy: "Put right what the detail says of the authenticator that comes nearest, or ask for less.",
+			Remedy: "Put in what the detail says is not here, or put right what it says of the authenticator that comes nearest, or ask for less.",
 		},
 		{
 			Code: LeaseTaken, Title: "Another lease has the authenticator", Status: 409,

@@ -82,7 +82,7 @@ func TestTheNearestMissIsTheOneWithTheLeastAmiss(t *testing.T) {
 		"key 9 comes nearest: PIN tries left on the security key: 0 of 8 tries are left",
 		"key 4 comes nearest: it is reached by pcsc",
 		"key 2 comes nearest: it is physical, and for the mock a virtual one is taken unless the request says origin physical",
-		"card 1 comes nearest: it is a smartcard",
+		"no security-key is here, and card 1 will not do: it is a smartcard",
 		"no security-key is here",
 	} {
 		s := lookAt(want, all...)
@@ -90,6 +90,23 @@ func TestTheNearestMissIsTheOneWithTheLeastAmiss(t *testing.T) {
 			t.Errorf("it says %q, want %q", got, says)
 		}
 		all = all[:max(len(all)-1, 0)]
+	}
+}
+
+// Nobody makes a virtual key physical, nor a card a key: what is missing is named, and
+// what is here instead. By its id it is named itself.
+func TestWhatCanNeverDoDoesNotComeNearest(t *testing.T) {
+	t.Parallel()
+	for says, want := range map[string]contract.Requirement{
+		"no physical security-key is here, and key 1 will not do: it is virtual":  {AAL: 3, Target: "mock", Origin: contract.Physical, Kind: contract.SecurityKey},
+		"no physical authenticator is here, and key 1 will not do: it is virtual": {AAL: 3, Target: "mock", Origin: contract.Physical},
+		"no smartcard is here, and key 1 will not do: it is a security-key":       {AAL: 3, Target: "mock", Origin: contract.Virtual, Kind: contract.Smartcard},
+		"key 1 comes nearest: it is virtual":                                      {Authenticator: "key-1", Target: "mock", Origin: contract.Physical},
+	} {
+		s := lookAt(want, virtualKey(1))
+		if got := s.nearest(); got != says {
+			t.Errorf("it says %q, want %q", got, says)
+		}
 	}
 }
 

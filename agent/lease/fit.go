@@ -26,11 +26,14 @@ type fit struct {
 	authenticator *contract.Authenticator
 	// miss is why it will not do; empty: it will.
 	miss string
-	// far is how much would have to be different, 1 the least.
+	// far is how much would have to be different, 1 the least; from never on it
+	// would have to be another one.
 	far int
 	// class tells better ones from worse; those of one class are equals.
 	class int
 }
+
+const never = 4
 
 // survey is all authenticators in the light of what is wanted.
 type survey struct {
@@ -38,7 +41,7 @@ type survey struct {
 	// pending: nobody knows yet what is here, because a source has not looked
 	// or a card was not read.
 	pending bool
-	// why there is none, where there is none.
+	// why there is none, where there is none that ever could.
 	why string
 }
 
@@ -70,8 +73,11 @@ func look(s *contract.Snapshot, judge judge, want contract.Requirement) survey {
 	slices.SortStableFunc(found.fits, func(a, b fit) int {
 		return cmp.Or(cmp.Compare(a.far, b.far), cmp.Compare(order[a.authenticator.ID], order[b.authenticator.ID]))
 	})
-	if len(found.fits) == 0 {
+	switch {
+	case len(found.fits) == 0:
 		found.why = absence(want, &verdict)
+	case found.fits[0].far >= never && want.Authenticator == "":
+		found.why = absence(want, &verdict) + ", and " + found.fits[0].authenticator.Name + " will not do: " + found.fits[0].miss
 	}
 	return found
 }
@@ -94,11 +100,11 @@ func measure(a *contract.Authenticator, c *contract.Candidate, v *contract.Verdi
 	f := fit{authenticator: a}
 	switch is := originOf(a); {
 	case want.Kind != "" && a.Kind != want.Kind:
-		f.far, f.miss = 4, "it is a "+string(a.Kind)
+		f.far, f.miss = never+1, "it is a "+string(a.Kind)
 	case is != want.Origin && want.Target == mock && is == contract.Physical:
 		f.far, f.miss = 3, "it is physical, and for the mock a virtual one is taken unless the request says origin physical"
 	case is != want.Origin:
-		f.far, f.miss = 3, "it is "+string(is)
+		f.far, f.miss = never, "it is "+string(is)
 	case want.Transport != "" && a.Transport != want.Transport:
 		f.far, f.miss = 2, "it is reached by "+a.Transport
 	case c == nil:
@@ -162,13 +168,14 @@ func join(found string, otherwise ...string) string {
 }
 
 func absence(want contract.Requirement, v *contract.Verdict) string {
-	text := "no authenticator is here"
-	switch {
-	case want.Authenticator != "":
-		text = "no authenticator with that id is here"
-	case want.Kind != "":
-		text = "no " + string(want.Kind) + " is here"
+	what := cmp.Or(string(want.Kind), "authenticator")
+	if want.Origin == contract.Physical {
+		what = "physical " + what
 	}
+	if want.Authenticator != "" {
+		what = "authenticator with that id"
+	}
+	text := "no " + what + " is here"
 	// What keeps it away, if that is known: the service of the cards is down.
 	causes := slices.DeleteFunc(slices.Clone(v.Checks), func(c contract.Check) bool {
 		return c.Code == string(failure.NoAuthenticator) || c.Code == string(failure.VirtualNotCounted)
@@ -243,7 +250,7 @@ func lately(p past, now time.Time) int {
 
 // nearest says what is amiss, for a person, where nothing will do.
 func (s *survey) nearest() string {
-	if len(s.fits) == 0 {
+	if s.why != "" {
 		return s.why
 	}
 	return s.fits[0].authenticator.Name + " comes nearest: " + s.fits[0].miss
