@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"authbridge/agent/contract"
 )
@@ -49,5 +50,18 @@ func TestALedgerKeepsAllInOrderAndNeverTwoAtOnce(t *testing.T) {
 	}
 	if want = append(want, "late"); !slices.Equal(kept, want) {
 		t.Errorf("in the end %v, want %v", kept, want)
+	}
+}
+
+// TestAStepIsToldWhenItEnded: events that follow each other are told in that order,
+// and one that failed says by which code.
+func TestAStepIsToldWhenItEnded(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	e := told(contract.Owner{}, contract.Login{ID: "login-1", StartedAt: began}, &contract.LoginStep{
+		Name: "lease", State: contract.StepFail, Code: "LEASE_UNMET", At: began.Add(time.Second), TookMS: 1500,
+	})
+	if want := began.Add(2500 * time.Millisecond); !e.At.Equal(want) || e.Text != "login-1: lease: fail, LEASE_UNMET" {
+		t.Errorf("told at %s, want %s: %s", e.At, want, e.Text)
 	}
 }

@@ -295,7 +295,7 @@ func summary(l *contract.Login) string {
 	return ""
 }
 
-// told is the event of a run: with its newest step, or of its state.
+// told is the event of a run: of a step, when that ended, or of its state.
 func told(owner contract.Owner, l contract.Login, step *contract.LoginStep) contract.Event {
 	text := l.ID + " is " + string(l.State)
 	at := l.StartedAt
@@ -304,7 +304,8 @@ func told(owner contract.Owner, l contract.Login, step *contract.LoginStep) cont
 	}
 	l.Steps = []contract.LoginStep{}
 	if step != nil {
-		text, at = l.ID+": "+step.Name+": "+string(step.State), step.At
+		text = strings.TrimSuffix(l.ID+": "+step.Name+": "+string(step.State)+", "+step.Code, ", ")
+		at = step.At.Add(time.Duration(step.TookMS * float64(time.Millisecond)))
 		l.Steps = append(l.Steps, *step)
 	}
 	l.User, l.Open = contract.MaskUser(l.User), ""

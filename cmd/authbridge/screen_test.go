@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +47,20 @@ func TestEveryLineFitsTheTerminal(t *testing.T) {
 				t.Errorf("%d columns: %q has %d", width, line, utf8.RuneCountInString(line))
 			}
 		}
+	}
+}
+
+// TestWatchShowsTheStepsThatFail: a run has thirty, which its own command shows.
+func TestWatchShowsTheStepsThatFail(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	s := newScreen(&out)
+	for state, text := range map[contract.LoginStepState]string{contract.StepPass: "one", contract.StepSkipped: "two", contract.StepFail: "three"} {
+		s.showEvent(contract.Event{Text: text, Login: &contract.Login{Steps: []contract.LoginStep{{State: state}}}})
+	}
+	s.showEvent(contract.Event{Text: "four", Login: &contract.Login{State: contract.LoginFailed}})
+	if got := regexp.MustCompile("one|two|three|four").FindAllString(out.String(), -1); !slices.Equal(got, []string{"three", "four"}) {
+		t.Errorf("it shows %q:\n%s", got, out.String())
 	}
 }
 

@@ -351,6 +351,9 @@ func ago(now, then time.Time) string {
 
 // showEvent writes one event on one line, and below it what a person is asked.
 func (s *screen) showEvent(e contract.Event) {
+	if l := e.Login; l != nil && len(l.Steps) > 0 && l.Steps[0].State != contract.StepFail {
+		return // thirty steps a run, which its own command and its report show
+	}
 	indent := strings.Repeat(" ", 14)
 	s.text(e.At.Local().Format("15:04:05.000")+"  ", indent, e.Text)
 	if c := e.Ceremony; c != nil && c.Prompt != nil {
