@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/cobra"
 
 	"authbridge/platform"
 	"authbridge/platform/nhs"
@@ -217,7 +218,26 @@ func nearestKey(keys []string, key string) string {
 			keys = in
 		}
 	}
+	if meant := misspelt(keys, key); len(meant) > 0 {
+		return "write " + strings.Join(meant, " or ")
+	}
+	if !strings.Contains(key, ".") { // of tables the names will do
+		short := make([]string, len(keys))
+		for i, k := range keys {
+			short[i], _, _ = strings.Cut(k, ".")
+		}
+		keys = slices.Compact(short)
+	}
 	return "take it out; the keys are " + strings.Join(keys, ", ")
+}
+
+// misspelt are the names that somebody may have meant, as cobra suggests commands.
+func misspelt(names []string, given string) []string {
+	known := cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, name := range names {
+		known.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
+	}
+	return known.SuggestionsFor(given)
 }
 
 // placeOf finds where a key is set, or, where it is not, the table that it

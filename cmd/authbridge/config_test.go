@@ -30,7 +30,7 @@ apdu = "yes"
 		"c.toml:1:1: listen is \"0.0.0.0:80\"", "mount its socket",
 		"c.toml:2:1: unknown key log-level", "write log_level",
 		"c.toml:3:1: virtual is \"maybe\"", "choose one of auto, on, off",
-		"c.toml:6:3: unknown key trace.adpu",
+		"c.toml:6:3: unknown key trace.adpu", "write trace.apdu",
 		"c.toml:7:1: unknown key trace.probe_delay",
 		"c.toml:8:1: trace.apdu is yes", "write true or false",
 	} {
@@ -41,6 +41,39 @@ apdu = "yes"
 	for _, f := range bad.Findings {
 		if f.Remedy == "" {
 			t.Errorf("no remedy: %+v", f)
+		}
+	}
+}
+
+// TestAllThatIsWrongIsSaidAtOnce: of one client and one target, too, and what a key
+// was meant to be.
+func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	_, _, err := parseConfig("c.toml", []byte(`virtul = "on"
+colour = "red"
+
+[[mock.client]]
+id = "one"
+redirects = ["nowhere"]
+pattern = "client_secret_post"
+faults = ["bananas"]
+
+[[target]]
+name = "int"
+max_age = "a week"
+redirect = "https://app.example.nhs.uk/callback"
+`))
+	if err == nil {
+		t.Fatal("it is taken")
+	}
+	for _, want := range []string{
+		"c.toml:1:1: unknown key virtul\n  → write virtual\n",
+		"c.toml:2:1: unknown key colour\n  → take it out; the keys are listen, state_dir, log_level, virtual, physical, probe_delay, trace, relying_party, signing, pin, user, target, mock, registration\n",
+		"c.toml:6:1: redirects: nowhere: ", "c.toml:4:1: a secret belongs to", `c.toml:8:1: faults has "bananas"`,
+		`c.toml:12:1: max_age is "a week"`, "c.toml:10:1: it is not said how the client proves who it is",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %q in\n%v", want, err)
 		}
 	}
 }

@@ -142,12 +142,13 @@ func (m MockConfig) findings(api string) (bad []Finding) {
 		}
 	}
 	for i, c := range m.Clients {
-		field, what, remedy := badClient(c)
-		if what == "" && slices.ContainsFunc(m.Clients[:i], func(o MockClient) bool { return o.ID == c.ID }) {
-			field, what, remedy = "id", "id is that of another client", "write each client once"
+		wrong := badClient(c)
+		if c.ID != "" && slices.ContainsFunc(m.Clients[:i], func(o MockClient) bool { return o.ID == c.ID }) {
+			wrong = append(wrong, Finding{Where: "id", What: "id is that of another client", Remedy: "write each client once"})
 		}
-		if what != "" {
-			bad = append(bad, Finding{Where: member(clientTable, i, field), What: what, Remedy: remedy})
+		for _, f := range wrong {
+			f.Where = member(clientTable, i, f.Where)
+			bad = append(bad, f)
 		}
 	}
 	return bad

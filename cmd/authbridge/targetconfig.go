@@ -104,22 +104,26 @@ var isTarget = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 // targetFindings say what is wrong with the values; badTarget knows those of CIS2.
 func targetFindings(all []TargetConfig) (bad []Finding) {
 	for i, t := range all {
-		field, what, remedy := t.wrong()
-		switch {
-		case what != "":
-		case slices.ContainsFunc(all[:i], func(o TargetConfig) bool { return o.Name == t.Name }):
-			field, what, remedy = "name", fmt.Sprintf("name is %q, as that of another target", t.Name), "write each target once"
-		default:
-			field, what, remedy = badTarget(t)
+		before := len(bad)
+		add := func(field, what, remedy string) {
+			where := member(targetTable, i, field)
+			if what != "" && !slices.ContainsFunc(bad, func(f Finding) bool { return f.Where == where }) {
+				bad = append(bad, Finding{Where: where, What: what, Remedy: remedy})
+			}
 		}
-		if what != "" {
-			bad = append(bad, Finding{Where: member(targetTable, i, field), What: what, Remedy: remedy})
+		add(t.wrong())
+		add(t.wrongClient())
+		if slices.ContainsFunc(all[:i], func(o TargetConfig) bool { return o.Name == t.Name }) {
+			add("name", fmt.Sprintf("name is %q, as that of another target", t.Name), "write each target once")
+		}
+		if len(bad) == before {
+			add(badTarget(t))
 		}
 	}
 	return bad
 }
 
-// wrong is the first thing that is wrong with a target by itself.
+// wrong is the first thing that is wrong with a target by itself, but for its client.
 func (t TargetConfig) wrong() (field, what, remedy string) {
 	_, port, err := net.SplitHostPort(t.HSCN)
 	age, ageErr := time.ParseDuration(t.MaxAge)
@@ -139,7 +143,7 @@ func (t TargetConfig) wrong() (field, what, remedy string) {
 	case t.Redirect == "" && t.Native:
 		return "redirect", "a native client has no redirect", `write the one that is registered, such as redirect = "http://127.0.0.1:17830/callback"`
 	}
-	return t.wrongClient()
+	return "", "", ""
 }
 
 // wrongClient is the first thing that is wrong with the client.

@@ -259,26 +259,24 @@ func (c MockClient) client() mockcis2.Client {
 	}
 }
 
-// badClient says the first thing that is wrong with a client of the mock; what
-// is empty where nothing is.
-func badClient(c MockClient) (field, what, remedy string) {
-	remedy = "register it as docs/configuration.md shows"
-	if problems := c.client().Problems(); len(problems) > 0 {
-		field, what = problems[0].Field, problems[0].Text
-		if field == "client_id" {
-			field = "id"
+// badClient says what is wrong with a client of the mock, by its keys.
+func badClient(c MockClient) (bad []Finding) {
+	const remedy = "register it as docs/configuration.md shows"
+	for _, p := range c.client().Problems() {
+		if p.Field == "client_id" {
+			p.Field = "id"
 		}
-		return field, field + ": " + what, remedy
+		bad = append(bad, Finding{Where: p.Field, What: p.Field + ": " + p.Text, Remedy: remedy})
 	}
 	if (c.Pattern == string(cis2.ClientSecret)) != (c.Secret != "") {
-		return "secret", "a secret belongs to the pattern client_secret_post, and to no other", remedy
+		bad = append(bad, Finding{Where: "secret", What: "a secret belongs to the pattern client_secret_post, and to no other", Remedy: remedy})
 	}
 	for _, f := range c.Faults {
 		if _, err := mockcis2.ParseFault(f); err != nil {
-			return "faults", fmt.Sprintf("faults has %q", f), err.Error()
+			bad = append(bad, Finding{Where: "faults", What: fmt.Sprintf("faults has %q", f), Remedy: err.Error()})
 		}
 	}
-	return "", "", ""
+	return bad
 }
 
 // uuidRemark says what is unusual about a UUID at a target; empty where nothing is.
