@@ -71,6 +71,7 @@ var tested = []ofPackage{
 	{path: "agent/login"},
 	{path: "agent/mockcis2"},
 	{path: "agent/rpcheck"},
+	{path: "agent/serve"},
 	{path: "agent/store"},
 	{path: "agent/target"},
 	{path: "agent/virtual"},
