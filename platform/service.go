@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/kardianos/service"
 )
@@ -104,7 +103,6 @@ func newService(system bool, program string, args []string) (*Service, error) {
 		Option: service.KeyValue{
 			"UserService": !system, "SystemdScript": unit, "LaunchdConfig": agentPlist,
 			"LogDirectory": logs, // of launchd
-			"OnFailure":    "restart", "OnFailureDelayDuration": time.Second.String(),
 		},
 	}
 	manager, err := service.New(noProgram{}, config)
@@ -155,12 +153,7 @@ func (s *Service) Install(ctx context.Context) error {
 			return err
 		}
 	}
-	if now.Installed && !now.FromPackage {
-		if err := s.remove(ctx); err != nil {
-			return s.explain(err)
-		}
-	}
-	return s.explain(s.manager.Install())
+	return s.explain(s.install(ctx, now))
 }
 
 // Uninstall stops the service and takes away what Install made; users and groups,

@@ -14,9 +14,23 @@ import (
 // mayManageSystem: the manager itself says who may.
 func mayManageSystem() bool { return true }
 
+// mayInstall is whether the manager would let this process make services, before it
+// is told anything else of them.
+func mayInstall() bool {
+	manager, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT|windows.SC_MANAGER_CREATE_SERVICE)
+	if err != nil {
+		return !errors.Is(err, windows.ERROR_ACCESS_DENIED)
+	}
+	_ = windows.CloseServiceHandle(manager)
+	return true
+}
+
 // prepareSystem refuses a program that a user could change, or put a library
 // beside: the service would run that as SYSTEM.
 func prepareSystem(_ context.Context, program string) error {
+	if !mayInstall() {
+		return ErrNotPermitted
+	}
 	rights := uint32(mayWrite | mayChange)
 	for path := program; ; path = filepath.Dir(path) {
 		// What is asked about a link is answered for where it leads to, and it can be

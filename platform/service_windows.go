@@ -98,6 +98,53 @@ func stateWords(now svc.Status) string {
 	return "it ended: " + windows.Errno(now.Win32ExitCode).Error()
 }
 
+// install makes the service, or has the one that is there run this program: what is
+// taken away stays for as long as somebody looks at it, and with it goes what an
+// administrator had changed.
+func (s *Service) install(_ context.Context, now ServiceState) error {
+	if !now.Installed {
+		if err := s.manager.Install(); err != nil {
+			return err
+		}
+	}
+	installed, done, err := opened(windows.SERVICE_CHANGE_CONFIG | windows.SERVICE_START) // which starting it again wants
+	if err != nil {
+		return err
+	}
+	defer done()
+	line, err := windows.UTF16PtrFromString(windows.ComposeCommandLine(append([]string{s.program}, s.args...)))
+	if err != nil {
+		return err
+	}
+	const same = windows.SERVICE_NO_CHANGE
+	if err := windows.ChangeServiceConfig(installed.Handle, same, same, same, line, nil, nil, nil, nil, nil, nil); err != nil {
+		return err
+	}
+	return recovers(installed)
+}
+
+// recovery is what the manager does with a daemon that ended by itself or was killed:
+// at last every five minutes, by when somebody may have mended what was wrong. The
+// MSI has the same (installer/windows/build).
+var recovery = []mgr.RecoveryAction{
+	{Type: mgr.ServiceRestart, Delay: time.Second},
+	{Type: mgr.ServiceRestart, Delay: 10 * time.Second},
+	{Type: mgr.ServiceRestart, Delay: 5 * time.Minute},
+}
+
+// recoveryReset is how long it must have run for its ends to be forgotten.
+const recoveryReset = 10 * time.Minute
+
+func recovers(s *mgr.Service) error {
+	if err := s.SetRecoveryActions(recovery, uint32(recoveryReset.Seconds())); err != nil {
+		return err
+	}
+	if err := s.SetRecoveryActionsOnNonCrashFailures(true); !errors.Is(err, windows.ERROR_INVALID_LEVEL) { // Wine's knows none
+		return err
+	}
+	return nil
+}
+
 func (*Service) start(ctx context.Context) error {
 	s, done, err := opened(windows.SERVICE_QUERY_STATUS | windows.SERVICE_START)
 	if err != nil {

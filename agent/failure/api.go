@@ -39,7 +39,12 @@ func apiEntries() []Entry {
 		},
 		{
 			Code: Forbidden, Title: "The caller may not do this", Status: 403,
-			Remedy: "Use a token that has the right named in the detail; at the system service most rights come with the group `authbridge`, which `sudo gpasswd --add USER authbridge` joins you to.",
+			Remedy: "Use a token that has the right named in the detail; at the service of the whole machine most rights come with the group `authbridge`.",
+			Mend: Mend{
+				Linux:   "sudo gpasswd --add \"$USER\" authbridge   # at the machine's service",
+				Windows: "net localgroup authbridge %USERNAME% /add   # elevated, at the service",
+				MacOS:   "sudo dseditgroup -o edit -a \"$USER\" -t user authbridge",
+			},
 		},
 		{
 			Code: OriginRefused, Title: "Web pages may not call the daemon", Status: 403,

@@ -102,7 +102,7 @@ func oneSentence(s string) error {
 
 // programs begin the commands that mend; after sudo too.
 var programs = map[string]bool{
-	"authbridge": true, "apt": true, "dnf": true, "pcscd": true, "systemctl": true, "timedatectl": true, "usermod": true,
+	"authbridge": true, "apt": true, "dnf": true, "pcscd": true, "systemctl": true, "timedatectl": true, "usermod": true, "gpasswd": true, "net": true, "dseditgroup": true,
 	"udevadm": true, "cp": true, "sc.exe": true, "start": true, "w32tm": true, "sntp": true,
 }
 

@@ -26,7 +26,12 @@ func serviceEntries() []Entry {
 		},
 		{
 			Code: ServiceNone, Title: "The service is not installed",
-			Remedy: "Install it with `authbridge service install`, that of the machine with `sudo authbridge service install --system`.",
+			Remedy: "Install it: your own, or, as an administrator, that of the machine.",
+			Mend: Mend{
+				Linux:   "authbridge service install\nsudo authbridge service install --system   # the machine's",
+				Windows: "authbridge service install   # in an elevated prompt",
+				MacOS:   "authbridge service install\nsudo authbridge service install --system   # the machine's",
+			},
 		},
 		{
 			Code: ServicePackaged, Title: "The service came with a package",

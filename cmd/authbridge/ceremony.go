@@ -50,7 +50,7 @@ func (p *pinFlags) source(ctx context.Context, stdin io.Reader) (*contract.PINSo
 		pin, err := platform.Keyring(ctx, p.keyring)
 		if err != nil {
 			entry, _ := failure.Lookup(failure.PINKeyring)
-			return nil, &exit{exitNotReady, fmt.Errorf("%s: %w\n  → %s", entry.Code, err, entry.Remedy)}
+			return nil, &exit{exitNotReady, fmt.Errorf("%s: %w\n  → %s", entry.Code, err, advice(entry))}
 		}
 		return &contract.PINSource{Value: pin, Secret: p.keyring}, nil
 	case p.stdin:

@@ -68,7 +68,7 @@ func (f *configFile) write(text []byte, want Config) error {
 func (f *configFile) replace(text []byte) error {
 	refuse := func(err error) error {
 		entry, _ := failure.Lookup(failure.ConfigNotWritten)
-		return &exit{exitRefused, fmt.Errorf("%s: %s: %w\n  → %s", entry.Code, f.path, err, entry.Remedy)}
+		return &exit{exitRefused, fmt.Errorf("%s: %s: %w\n  → %s", entry.Code, f.path, err, advice(entry))}
 	}
 	mode := fs.FileMode(0o600)
 	if f.fresh {

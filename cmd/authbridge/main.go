@@ -98,6 +98,7 @@ func problemOf(err error, words string) *contract.Problem {
 		return problem
 	}
 	what, remedy, _ := strings.Cut(words, "\n  → ")
+	remedy, _, _ = strings.Cut(remedy, "\n") // the commands are for people
 	code, rest, _ := strings.Cut(what, ": ")
 	if _, coded := failure.Lookup(failure.Code(code)); !coded {
 		code, rest = string(failure.BadRequest), what
@@ -127,7 +128,7 @@ func explain(err error) (code int, words string) {
 		if errors.As(what, &call) {
 			what = call.Err
 		}
-		return exitNotReachable, fmt.Sprintf("%s: %v\n  → %s", entry.Code, what, entry.Remedy)
+		return exitNotReachable, fmt.Sprintf("%s: %v\n  → %s", entry.Code, what, advice(entry))
 	case errors.As(err, &unreachable):
 		what := "no daemon answers at " + unreachable.Address
 		var call *url.Error // what the network said is no news
@@ -143,7 +144,7 @@ func explain(err error) (code int, words string) {
 				what += ": " + programName(l.Process) + " listens on " + l.Address
 			}
 		}
-		return exitNotReachable, fmt.Sprintf("%s: %s\n  → %s", entry.Code, what, entry.Remedy)
+		return exitNotReachable, fmt.Sprintf("%s: %s\n  → %s", entry.Code, what, advice(entry))
 	case errors.As(err, &problem) && problem.Code == string(failure.Unauthorized) && getenv("AUTHBRIDGE_URL") != "" && getenv("AUTHBRIDGE_TOKEN") == "":
 		return exitRefused, problem.Code + ": AUTHBRIDGE_URL is set, and AUTHBRIDGE_TOKEN is not\n  → set it to a token, which `authbridge token create` makes where the daemon is yours; or unset AUTHBRIDGE_URL, and your own daemon is found by its socket"
 	case errors.As(err, &problem):
@@ -154,6 +155,15 @@ func explain(err error) (code int, words string) {
 		// What cobra says of commands and arguments.
 		return exitUsage, err.Error() + "\n  → see authbridge --help"
 	}
+}
+
+// advice is what to do, and below it the commands that do it.
+func advice(e failure.Entry) string {
+	text := e.Remedy
+	for command := range strings.Lines(e.Mend.Here()) {
+		text += "\n      " + strings.TrimSuffix(command, "\n")
+	}
+	return text
 }
 
 // explainProblem says what the daemon refused, in the words of the command
@@ -170,7 +180,9 @@ func explainProblem(p *contract.Problem) (code int, words string) {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return exitUsage, words + "\n  → see the command's --help"
 	default:
-		return exitRefused, words + "\n  → " + p.Remedy
+		entry, _ := failure.Lookup(failure.Code(p.Code))
+		entry.Remedy = p.Remedy // of the daemon's version
+		return exitRefused, words + "\n  → " + advice(entry)
 	}
 }
 

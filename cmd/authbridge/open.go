@@ -59,5 +59,5 @@ Exit codes: 0 open, 1 no browser came, 3 no daemon, 4 refused.`,
 
 func notOpened(err error) error {
 	entry, _ := failure.Lookup(failure.PageNotOpened)
-	return &exit{exitNotReady, fmt.Errorf("%s: %w\n  → %s", entry.Code, err, entry.Remedy)}
+	return &exit{exitNotReady, fmt.Errorf("%s: %w\n  → %s", entry.Code, err, advice(entry))}
 }

@@ -162,5 +162,5 @@ func startError(err error) error {
 		code = fail.Code
 	}
 	entry, _ := failure.Lookup(code)
-	return &exit{exitRefused, fmt.Errorf("%s: %w\n  → %s", code, err, entry.Remedy)}
+	return &exit{exitRefused, fmt.Errorf("%s: %w\n  → %s", code, err, advice(entry))}
 }

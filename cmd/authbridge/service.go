@@ -247,6 +247,9 @@ func (s *screen) showService(r serviceReport, system bool) {
 		s.text(s.paint(colour, mark)+" ", "  ", text)
 		if entry, known := failure.Lookup(code); known {
 			s.text("  → ", "    ", entry.Remedy)
+			for command := range strings.Lines(entry.Mend.Here()) {
+				s.line("      %s", strings.TrimSuffix(command, "\n"))
+			}
 		}
 	}
 	switch {
@@ -304,5 +307,5 @@ func serviceError(err error) error {
 		}
 	}
 	entry, _ := failure.Lookup(code)
-	return &exit{exitRefused, fmt.Errorf("%s: %w\n  → %s", code, err, entry.Remedy)}
+	return &exit{exitRefused, fmt.Errorf("%s: %w\n  → %s", code, err, advice(entry))}
 }
