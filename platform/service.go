@@ -37,8 +37,9 @@ var (
 	// ErrProgramPlace: others than root could change what the system service runs,
 	// or it could not run it.
 	ErrProgramPlace = errors.New("the program does not lie where the system service could run it, and nobody but an administrator change it")
-	// ErrNoServiceUser: the system service's user is not there and cannot be made.
-	ErrNoServiceUser = errors.New("the user of the system service cannot be made")
+	// ErrNoServiceUser: the system service's user or group is not there and cannot be
+	// made.
+	ErrNoServiceUser = errors.New("the user or group of the system service cannot be made")
 )
 
 // ServiceState is what the manager says of the service. That it runs is not yet

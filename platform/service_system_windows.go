@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
@@ -25,7 +26,25 @@ func mayInstall() bool {
 	return true
 }
 
-// prepareSystem refuses a program that a user could change, or put a library
+var netLocalGroupAdd = windows.NewLazySystemDLL("netapi32.dll").NewProc("NetLocalGroupAdd")
+
+// makeGroup makes the group whose members may use the service, empty, where there is
+// none (lmaccess.h, LOCALGROUP_INFO_0).
+func makeGroup() error {
+	name, err := windows.UTF16PtrFromString(serviceGroup)
+	if err != nil {
+		return err
+	}
+	info := struct{ name *uint16 }{name}
+	failed, _, _ := netLocalGroupAdd.Call(0, 0, uintptr(unsafe.Pointer(&info)), 0) //nolint:gosec // its arguments
+	const exists = 2223                                                            // lmerr.h, NERR_GroupExists
+	if failed != 0 && failed != exists && failed != uintptr(windows.ERROR_ALIAS_EXISTS) {
+		return fmt.Errorf("%w: the group %s: %w", ErrNoServiceUser, serviceGroup, windows.Errno(failed))
+	}
+	return nil
+}
+
+// prepareSystem makes the service's group, and refuses a program that a user could change, or put a library
 // beside: the service would run that as SYSTEM.
 func prepareSystem(_ context.Context, program string) error {
 	if !mayInstall() {
@@ -54,7 +73,7 @@ func prepareSystem(_ context.Context, program string) error {
 		}
 		switch parent := filepath.Dir(path); {
 		case parent == path:
-			return nil
+			return makeGroup()
 		case path == program:
 			rights = mayAdd | mayChange
 		default:

@@ -46,8 +46,9 @@ func serviceEntries() []Entry {
 			Remedy: "Put it where only an administrator writes and everybody reads, `sudo install authbridge /usr/local/bin` or, on Windows, a folder in Program Files, and install the service from there.",
 		},
 		{
-			Code: ServiceNoUser, Title: "The system service has no user to run as",
-			Remedy: "Make it: `sudo groupadd --system authbridge-keys`, then `sudo useradd --system --user-group --groups authbridge-keys --home-dir /var/lib/authbridge authbridge`.",
+			Code: ServiceNoUser, Title: "The system service has no user or group",
+			Remedy: "Make them: `sudo groupadd --system authbridge-keys`, then `sudo useradd --system --user-group --groups authbridge-keys --home-dir /var/lib/authbridge authbridge`.",
+			Mend:   Mend{Windows: "net localgroup authbridge /add   # in an elevated prompt"},
 		},
 		{
 			Code: ServiceRules, Title: "Rules that give the system service keys and smartcards",

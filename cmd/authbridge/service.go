@@ -119,7 +119,7 @@ Members of the group authbridge may use it: sudo gpasswd --add USER authbridge`}
 	leftOver = map[string]string{
 		"linux": `Left are /etc/authbridge, /var/lib/authbridge, and the user and groups authbridge and
 authbridge-keys.`,
-		"windows": "Left are " + platform.SystemPaths().State + " and the group authbridge, where somebody made one.",
+		"windows": "Left are " + platform.SystemPaths().State + " and the group authbridge.",
 	}
 )
 
