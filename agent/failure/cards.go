@@ -60,7 +60,7 @@ func cardEntries() []Entry {
 		},
 		{
 			Code: VPCDExposed, Title: "Virtual readers can be reached from the network",
-			Remedy: "Bind vpcd to 127.0.0.1 in its reader configuration, or block its port in the firewall, because anybody who reaches it can insert a card here.",
+			Remedy: "Block its port in the firewall, or take its file out of /etc/reader.conf.d while you do not need it, because vpcd listens on every address of this machine and whoever reaches it can insert a card.",
 		},
 		{
 			Code: ReaderPresent, Title: "Smartcard reader", NHSCode: "READER_NOT_AVAILABLE",
