@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,16 +120,33 @@ func fileName(s string) string {
 func (s *screen) showRelyingParty(p contract.RelyingParty) {
 	s.line("%s", s.cut(strings.TrimSpace(fmt.Sprintf("%s at %s: %s", p.Client, p.Target, s.paint(bold, p.Name)))))
 	subject := ""
-	for _, c := range p.Checks {
+	for i := 0; i < len(p.Checks); i++ {
+		c := p.Checks[i]
 		if c.Subject != subject && c.Subject != "" {
 			s.line("  %s", s.paint(faint, c.Subject))
 		}
 		subject = c.Subject
+		if n := unmade(p.Checks[i:]); n > 2 && i > 0 && p.Checks[i-1].State == contract.Fail && p.Checks[i-1].Subject == c.Subject {
+			s.text(fmt.Sprintf("  ? %d more checks were not made: ", n), "      ", c.Evidence)
+			i += n - 1
+			continue
+		}
 		s.showPartyCheck(c)
 	}
 	m := markOf(p.State)
 	took := p.EndedAt.Sub(p.StartedAt).Round(10 * time.Millisecond)
 	s.text(s.paint(m.colour, m.shape)+" "+s.paint(bold, m.word)+"  ", "  ", fmt.Sprintf("%s (%s)", p.Summary, took))
+}
+
+// unmade is how many checks, from the first on, nobody could make for one reason.
+func unmade(checks []contract.RelyingPartyCheck) int {
+	n := slices.IndexFunc(checks, func(c contract.RelyingPartyCheck) bool {
+		return c.State != contract.Unknown || c.Subject != checks[0].Subject || c.Evidence != checks[0].Evidence
+	})
+	if n < 0 {
+		return len(checks)
+	}
+	return n
 }
 
 func (s *screen) showPartyCheck(c contract.RelyingPartyCheck) {

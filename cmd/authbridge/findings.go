@@ -54,7 +54,13 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string, ended 
 		case !m.PCSCInstalled:
 			add(failure.PCSCNotInstalled, contract.Warn, "there is no pcscd on this machine")
 		case !m.PCSCRunning:
-			add(failure.PCSCService, contract.Fail, "pcscd has no socket in /run/pcscd")
+			state := contract.Fail
+			if snap != nil && slices.ContainsFunc(snap.Checks, func(c contract.Check) bool {
+				return c.Code == string(failure.PCSCService) && c.State == contract.Warn
+			}) {
+				state = contract.Warn // the daemon has virtual readers, which need none
+			}
+			add(failure.PCSCService, state, "pcscd has no socket in /run/pcscd")
 		}
 	}
 	for _, h := range m.Hidraw {
@@ -80,6 +86,8 @@ func diagnose(m platform.Machine, snap *contract.Snapshot, listen string, ended 
 type group struct {
 	of     string // a reader's or authenticator's name, or this machine
 	checks []contract.Check
+	// standIns warn that only virtual devices are here, which nobody has to mend.
+	standIns []contract.Check
 }
 
 // attention is what the daemon knows that fails or warns, wherever it belongs,
@@ -98,10 +106,12 @@ func attention(snap contract.Snapshot, told []contract.Check) []group {
 			}
 		}
 		if len(bad) > 0 {
-			all = append(all, group{of, bad})
+			all = append(all, group{of: of, checks: bad})
 		}
 	}
-	add("this machine", snap.Checks)
+	if add("this machine", snap.Checks); len(all) > 0 {
+		all[0].checks, all[0].standIns = splitStandIns(snap, all[0].checks)
+	}
 	for _, r := range snap.Readers {
 		add(r.Name, r.Checks)
 	}
@@ -109,6 +119,25 @@ func attention(snap contract.Snapshot, told []contract.Check) []group {
 		add(a.Name, a.Checks)
 	}
 	return all
+}
+
+// splitStandIns takes apart what says that only virtual devices of a kind are here.
+func splitStandIns(snap contract.Snapshot, checks []contract.Check) (rest, standIns []contract.Check) {
+	reader := slices.ContainsFunc(snap.Readers, func(r contract.Reader) bool { return r.Origin == contract.Physical })
+	key := slices.ContainsFunc(snap.Authenticators, func(a contract.Authenticator) bool {
+		return a.Kind == contract.SecurityKey && a.Origin == contract.Physical
+	})
+	for _, c := range checks {
+		physical, ofDevices := map[string]bool{
+			string(failure.ReaderPresent): reader, string(failure.CardPresent): reader, string(failure.KeyPresent): key,
+		}[c.Code]
+		if ofDevices && !physical && c.State == contract.Warn {
+			standIns = append(standIns, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	return rest, standIns
 }
 
 // ofSystem is whether a check says what this operating system lacks. That is

@@ -164,6 +164,27 @@ func TestDoctorTellsACauseAndNotWhatFollows(t *testing.T) {
 	}
 }
 
+// TestWhatVirtualDevicesStandInForIsOneRow: until there is hardware, or what is wrong
+// is more than its absence.
+func TestWhatVirtualDevicesStandInForIsOneRow(t *testing.T) {
+	t.Parallel()
+	_, snap := healthy()
+	warns := []contract.Check{{Code: "READER_PRESENT", State: contract.Warn}, {Code: "KEY_PRESENT", State: contract.Warn}, {Code: "CLOCK_SKEW", State: contract.Warn}}
+	snap.Checks = warns
+	if all := attention(*snap, nil); len(all) != 1 || len(all[0].checks) != 2 || len(all[0].standIns) != 1 || all[0].standIns[0].Code != "KEY_PRESENT" {
+		t.Errorf("with a reader: %+v", all)
+	}
+	snap.Readers = nil
+	snap.Authenticators = []contract.Authenticator{{Kind: contract.SecurityKey, Origin: contract.Physical}}
+	if all := attention(*snap, nil); len(all[0].standIns) != 1 || all[0].standIns[0].Code != "READER_PRESENT" {
+		t.Errorf("with a key: %+v", all)
+	}
+	snap.Checks[0].State = contract.Fail
+	if all := attention(*snap, nil); len(all[0].standIns) != 0 {
+		t.Errorf("one that fails: %+v", all)
+	}
+}
+
 var update = flag.Bool("update", false, "write what doctor says in testdata/doctor anew")
 
 // TestDoctorOnRecordedMachines holds all that a person reads, whole and in 80

@@ -90,7 +90,7 @@ Exit codes: 0 nothing fails, 1 something does, 2 wrong usage, 4 refused.`,
 			}
 			all := append([]contract.Check{}, found...)
 			for _, g := range more {
-				all = append(all, g.checks...)
+				all = append(append(all, g.checks...), g.standIns...)
 			}
 			if f.json {
 				if err := writeJSON(c.OutOrStdout(), all); err != nil {

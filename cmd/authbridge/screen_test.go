@@ -50,6 +50,28 @@ func TestEveryLineFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// TestChecksThatNobodyCouldMakeAreOneRow: an application that does not run is said
+// so once.
+func TestChecksThatNobodyCouldMakeAreOneRow(t *testing.T) {
+	t.Parallel()
+	silent := func(name string) contract.RelyingPartyCheck {
+		return contract.RelyingPartyCheck{Name: name, Subject: "http://localhost:1/logout", State: contract.Unknown, Evidence: "it did not answer"}
+	}
+	late := silent("late")
+	late.Evidence = "something else"
+	var out bytes.Buffer
+	newScreen(&out).showRelyingParty(contract.RelyingParty{State: contract.Fail, Checks: []contract.RelyingPartyCheck{
+		{Name: "first", Subject: "http://localhost:1/logout", State: contract.Fail, Code: "BCL_SIM"},
+		silent("one"), silent("two"), silent("three"), late,
+		{Name: "last", State: contract.Pass},
+	}})
+	text := out.String()
+	if strings.Count(text, "it did not answer") != 1 || !strings.Contains(text, "? 3 more checks were not made") || strings.Contains(text, "two") ||
+		!strings.Contains(text, "late") || !strings.Contains(text, "last") {
+		t.Error(text)
+	}
+}
+
 // TestWatchShowsTheStepsThatFail: a run has thirty, which its own command shows.
 func TestWatchShowsTheStepsThatFail(t *testing.T) {
 	t.Parallel()

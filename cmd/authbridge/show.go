@@ -304,7 +304,24 @@ func (s *screen) showGroups(groups []group) {
 	for _, g := range groups {
 		s.line("%s", s.cut("  "+g.of))
 		s.showChecks("    ", g.checks, false)
+		s.showStandIns(g.standIns)
 	}
+}
+
+// showStandIns writes in one row what a machine without hardware has instead.
+func (s *screen) showStandIns(checks []contract.Check) {
+	if len(checks) == 0 {
+		return
+	}
+	names := make([]string, len(checks))
+	evidence := make([]string, len(checks))
+	for i, c := range checks {
+		names[i], evidence[i] = c.Code, c.Evidence
+	}
+	m := markOf(contract.Warn)
+	s.text("    "+s.paint(m.colour, m.shape)+" ", "        ", strings.Join(names, ", "))
+	s.text("        ", "        ", strings.Join(evidence, "; ")+": enough for the mock, and for nothing else")
+	s.text("      → ", "        ", "Plug in a card or key of your own once a test wants one.")
 }
 
 // worst is the mark of the worst check that was made; one that nobody could
