@@ -174,7 +174,7 @@ func attackers() []attacker {
 		}, status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "wrong token", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.other) }, status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "expired token", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.expired) }, status: 401, code: "UNAUTHORIZED"},
-		attacker{name: "token of a lease that has ended", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.leaseOver) }, status: 401, code: "UNAUTHORIZED"},
+		attacker{name: "token of a lease that has ended", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.leaseOver) }, status: 410, code: "LEASE_OVER"},
 		attacker{name: "revoked token", bend: func(r *request, w world) { r.set("Authorization", "Bearer "+w.revoked) }, status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "empty token", bend: header("Authorization", "Bearer "), status: 401, code: "UNAUTHORIZED"},
 		attacker{name: "token without scheme", bend: func(r *request, _ world) { r.set("Authorization", r.secret) }, status: 401, code: "UNAUTHORIZED"},

@@ -93,6 +93,10 @@ func (s *Server) authenticate(d *door, h http.Header) (Caller, *failure.Error) {
 			caller.program = d.program
 			return caller, nil
 		}
+		var over *failure.Error
+		if errors.As(s.config.Leases.Over(secret), &over) {
+			return Caller{}, &failure.Error{Code: over.Code, Field: "header.Authorization", Detail: "the lease of this token is over; " + over.Detail}
+		}
 		return Caller{}, refuse(failure.Unauthorized, "header.Authorization", "the token is unknown, expired or revoked; send: Authorization: Bearer TOKEN")
 	case d.hosts != nil:
 		return Caller{}, refuse(failure.Unauthorized, "header.Authorization", "no token; send: Authorization: Bearer TOKEN")

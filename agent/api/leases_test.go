@@ -234,7 +234,7 @@ func TestALeasesOwnTokenHasThatLeaseAndNoMore(t *testing.T) {
 	if got := call(t, s, taken.Token, "DELETE", "/v1/leases/"+taken.ID, ""); got.status != 200 {
 		t.Errorf("its own: %d %s", got.status, got.body)
 	}
-	call(t, s, taken.Token, "GET", "/v1/status", "").wantProblem(t, "UNAUTHORIZED")
+	call(t, s, taken.Token, "GET", "/v1/status", "").wantProblem(t, "LEASE_OVER")
 }
 
 // TestWhatALeasesTokenHoldsOpenEndsWithTheLease.

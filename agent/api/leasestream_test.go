@@ -20,6 +20,7 @@ type lending = Leases
 type lendsNothing struct{ lending }
 
 func (lendsNothing) Token([]byte) (contract.Lease, bool) { return contract.Lease{}, false }
+func (lendsNothing) Over([]byte) error                   { return nil }
 
 // oneLease is taken when the test says so.
 type oneLease struct {

@@ -123,6 +123,9 @@ type Leases interface {
 	Check(by lease.Caller, id string, fence uint64) error
 	// Token finds the lease whose own token that is. It reads no disk.
 	Token(secret []byte) (lease contract.Lease, ok bool)
+	// Over says of what was a lease's own token how that lease ended; nil for all
+	// else. It reads no disk.
+	Over(secret []byte) error
 	// Revoked ends what a token took.
 	Revoked(tokenID string)
 }

@@ -71,7 +71,7 @@ func TestALeaseIsTakenUsedAndReleased(t *testing.T) {
 				t.Errorf("%+v, %v", l, err)
 			}
 			_, err = own.Lease(ctx, taken.ID)
-			wantProblem(t, err, "UNAUTHORIZED")
+			wantProblem(t, err, "LEASE_OVER")
 		})
 	}
 }

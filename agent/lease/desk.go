@@ -330,8 +330,21 @@ func (d *Desk) Check(by Caller, id string, fence uint64) error {
 // Token finds the active lease whose own token that is. It reads no disk.
 func (d *Desk) Token(secret []byte) (contract.Lease, bool) {
 	found, ok := d.index.holder(secret)
-	if !ok || !d.now().Before(found.due) {
+	if !ok || found.lease.State != contract.LeaseActive || !d.now().Before(found.due) {
 		return contract.Lease{}, false
 	}
 	return found.lease, true
+}
+
+// Over says of what was a lease's own token how that lease ended: LEASE_OVER. It is
+// nil for all else. It reads no disk.
+func (d *Desk) Over(secret []byte) error {
+	switch found, ok := d.index.holder(secret); {
+	case !ok:
+		return nil
+	case found.lease.State != contract.LeaseActive:
+		return isOver(&found.lease)
+	default:
+		return timeUp(&found.lease)
+	}
 }

@@ -80,7 +80,7 @@ func TestTheLeasesOwnTokenIsNowhereAndDiesWithIt(t *testing.T) {
 		t.Errorf("found %v %+v", ok, found)
 	}
 	for _, wrong := range []string{"", l.ID, l.Token + "x", l.Token[1:]} {
-		if _, ok := d.Token([]byte(wrong)); ok {
+		if _, ok := d.Token([]byte(wrong)); ok || d.Over([]byte(wrong)) != nil {
 			t.Errorf("%q passes for its token", wrong)
 		}
 	}
@@ -109,6 +109,7 @@ func TestTheLeasesOwnTokenIsNowhereAndDiesWithIt(t *testing.T) {
 	w.mu.Unlock()
 	mustRelease(t, d, own, l.ID)
 	<-closing
+	wantCode(t, d.Over([]byte(l.Token)), failure.LeaseOver, "it ended: released")
 	if _, ok := d.Token([]byte(l.Token)); ok {
 		t.Error("it is good after the lease has ended")
 	}

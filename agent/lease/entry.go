@@ -142,11 +142,15 @@ func checkUse(by *Caller, id string, fence uint64, found *indexed, now time.Time
 	case l.State != contract.LeaseActive:
 		return isOver(l)
 	case !now.Before(found.due):
-		return refuse(failure.LeaseOver, "", "its time was up at "+clock(l.EndsAt))
+		return timeUp(l)
 	case id != l.ID || fence != l.Fence:
 		return refuse(failure.LeaseFenced, "", "the lease has another fence number than the one given")
 	}
 	return nil
+}
+
+func timeUp(l *contract.Lease) error {
+	return refuse(failure.LeaseOver, "", "its time was up at "+clock(l.EndsAt))
 }
 
 func isOver(l *contract.Lease) error {

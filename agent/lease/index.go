@@ -17,8 +17,8 @@ const endedKept = 1000
 type index struct {
 	mu     sync.RWMutex
 	byName map[string]*indexed
-	tokens map[[sha256.Size]byte]*indexed
-	over   []string // names of those that have ended, oldest first
+	tokens map[[sha256.Size]byte]*indexed // also of those that have ended: what is over is known
+	over   []string                       // names of those that have ended, oldest first
 	list   []contract.Lease
 }
 
@@ -41,18 +41,19 @@ func (x *index) put(e *entry) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.byName[e.name] = now
-	switch e.lease.State {
-	case contract.LeaseActive:
+	if e.token != ([sha256.Size]byte{}) { // in the queue it has none
 		x.tokens[e.token] = now
-	case contract.LeaseEnding:
-		delete(x.tokens, e.token)
-	case contract.LeaseEnded:
-		delete(x.tokens, e.token)
-		x.over = append(x.over, e.name)
-		if len(x.over) > endedKept {
-			delete(x.byName, x.over[0])
-			x.over = x.over[1:]
+	}
+	if e.lease.State != contract.LeaseEnded {
+		return
+	}
+	x.over = append(x.over, e.name)
+	if len(x.over) > endedKept {
+		if oldest := x.byName[x.over[0]]; oldest != nil {
+			delete(x.tokens, oldest.token)
 		}
+		delete(x.byName, x.over[0])
+		x.over = x.over[1:]
 	}
 }
 
@@ -77,8 +78,8 @@ func (x *index) find(id string) (*indexed, bool) {
 	return found, ok
 }
 
-// holder finds the active lease whose own token that is. The look-up is by
-// hash, so its time tells nothing about a secret.
+// holder finds the lease whose own token that is, or was. The look-up is by hash,
+// so its time tells nothing about a secret.
 func (x *index) holder(secret []byte) (*indexed, bool) {
 	sum := sha256.Sum256(secret)
 	x.mu.RLock()

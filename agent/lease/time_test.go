@@ -77,6 +77,7 @@ func TestALeaseIsOverAtItsEndWhateverTheDeskIsDoing(t *testing.T) {
 	<-at
 	at <- now.Add(time.Minute)
 	wantCode(t, d.Check(token("ci"), "lease-a-4", 4), failure.LeaseOver, "12:01:00")
+	wantCode(t, d.Over([]byte("secret")), failure.LeaseOver, "12:01:00")
 	if _, ok := d.Token([]byte("secret")); ok {
 		t.Error("its token outlives it")
 	}

@@ -342,6 +342,18 @@ func (l *Leases) Token(secret []byte) (contract.Lease, bool) {
 	return contract.Lease{}, false
 }
 
+// Over says of a lease's own token that the lease has ended.
+func (l *Leases) Over(secret []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.all {
+		if x.token == string(secret) && x.State != contract.LeaseActive {
+			return &failure.Error{Code: failure.LeaseOver, Detail: "it ended: " + string(x.End)}
+		}
+	}
+	return nil
+}
+
 // Revoked ends what a token took.
 func (l *Leases) Revoked(tokenID string) {
 	l.mu.Lock()
