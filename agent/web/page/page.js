@@ -242,7 +242,7 @@ function entry(title, why) {
 function gone(since) {
   stand('gone');
   put($('headline'), 'Not running');
-  put($('headline-why'), `authbridge does not answer; this page looks again by itself. If it was stopped, start it with “authbridge run”, and open the page anew with “authbridge open”. What is below is as of ${at(since)}.`);
+  put($('headline-why'), `authbridge does not answer; this page looks again by itself. If it was stopped, start it with “authbridge service start”, or “authbridge run” where nothing manages services, and open the page anew with “authbridge open”. What is below is as of ${at(since)}.`);
   put($('connection'), 'not running');
   $('live').dataset.stale = '';
 }
@@ -289,7 +289,7 @@ async function run() {
   } catch (error) {
     return error instanceof Problem
       ? entry('This code has been used', 'A code is good once, and for a minute.')
-      : entry('authbridge does not answer', 'Start it with “authbridge run”.');
+      : entry('authbridge does not answer', 'Start it with “authbridge service start”, or “authbridge run” where nothing manages services.');
   }
   if (!open) return entry('This page is not open yet', 'Only who runs authbridge here may look at it.');
   api = new API(open.token);
