@@ -90,10 +90,13 @@ func (c *nativeContext) GetStatusChange(states []ReaderState, timeout time.Durat
 	// context adds something of its own behind a NUL, where C sees the end.
 	own := "\x00" + strconv.Itoa(c.pin)
 	sys := make([]scard.ReaderState, len(states))
-	for i, s := range states {
-		sys[i] = scard.ReaderState{Reader: s.Reader + own, CurrentState: scard.StateFlag(s.Current)}
-	}
-	if err := c.c.GetStatusChange(sys, timeout); err != nil {
+	err := initialized(func() error {
+		for i, s := range states {
+			sys[i] = scard.ReaderState{Reader: s.Reader + own, CurrentState: scard.StateFlag(s.Current)}
+		}
+		return c.c.GetStatusChange(sys, timeout)
+	})
+	if err != nil {
 		return failed(op, err)
 	}
 	for i := range states {
@@ -168,8 +171,12 @@ func failed(op string, err error) error {
 		return nil
 	}
 	var code scard.Error
-	if errors.As(err, &code) {
+	var ours Code
+	switch {
+	case errors.As(err, &code):
 		return &Error{Op: op, Code: Code(code)}
+	case errors.As(err, &ours):
+		return &Error{Op: op, Code: ours}
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }
