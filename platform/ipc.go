@@ -43,7 +43,7 @@ func ListenForAll(address string) (net.Listener, error) { return listenForAll(ad
 func Dial(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, address) }
 
 // PeerOf says who is at the other end of a connection from Listen.
-func PeerOf(conn net.Conn) (Peer, error) { return peerOf(conn) }
+func PeerOf(conn net.Conn) (Peer, error) { return peerOf(within(conn)) }
 
 // Self is this process as a Peer.
 func Self() (Peer, error) { return self() }

@@ -70,7 +70,7 @@ func TestAUserWithManyConnectionsGetsNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := limitUsers(bound, 2)
+	l := limitUsers(bound, userOf, 2)
 	defer func() { _ = l.Close() }()
 	accepted := make(chan net.Conn)
 	go func() {

@@ -37,7 +37,12 @@ func listenForAll(address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return limitUsers(l, connectionsOfAUser), nil
+	return limitUsers(l, userOf, connectionsOfAUser), nil
+}
+
+func userOf(conn net.Conn) (uid string, err error) {
+	peer, err := peerOf(conn)
+	return peer.UID, err
 }
 
 // bind opens a socket in place of one that a dead daemon left.

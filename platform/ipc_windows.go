@@ -16,7 +16,39 @@ import (
 // comes from other machines is refused by the pipe itself.
 func listen(address string) (net.Listener, error) { return listenPipe(address, false) }
 
-func listenForAll(address string) (net.Listener, error) { return listenPipe(address, true) }
+func listenForAll(address string) (net.Listener, error) {
+	l, err := listenPipe(address, true)
+	if err != nil {
+		return nil, err
+	}
+	return limitUsers(l, userOf, connectionsOfAUser), nil
+}
+
+// userOf is whose process it was that connected: its token is in the pipe only once
+// it has been read from. Another process may have its number by now, and whoever
+// cannot be told is one of a crowd: it is about numbers, and gives nobody a right.
+func userOf(conn net.Conn) (uid string, err error) {
+	handle, err := handleOf(conn)
+	if err != nil {
+		return "", err
+	}
+	var pid uint32
+	if windows.GetNamedPipeClientProcessId(handle, &pid) != nil {
+		return "", nil //nolint:nilerr // as it says
+	}
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
+	if err != nil {
+		return "", nil //nolint:nilerr // as it says
+	}
+	defer func() { _ = windows.CloseHandle(process) }()
+	var token windows.Token
+	if windows.OpenProcessToken(process, windows.TOKEN_QUERY, &token) != nil {
+		return "", nil
+	}
+	defer func() { _ = token.Close() }()
+	peer, _ := whose(token)
+	return peer.UID, nil
+}
 
 func listenPipe(address string, all bool) (net.Listener, error) {
 	me, err := self()

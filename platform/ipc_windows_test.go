@@ -88,6 +88,64 @@ func TestTheServerLearnsWhoCallsFromThePipe(t *testing.T) {
 	}
 }
 
+// TestWhoHasManyConnectionsToThePipeGetsNoMore: every user of the machine can make
+// them. One that is closed makes room.
+func TestWhoHasManyConnectionsToThePipeGetsNoMore(t *testing.T) {
+	me, err := Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := listenPipe(SocketIn(filepath.Join(t.TempDir(), "d")), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := limitUsers(bound, userOf, 2)
+	defer func() { _ = l.Close() }()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		defer close(accepted)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	// take dials until a connection is accepted: under Wine the first meets the
+	// instance by which go-winio holds the name.
+	take := func() net.Conn {
+		t.Helper()
+		for {
+			conn, err := Dial(t.Context(), bound.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			select {
+			case taken := <-accepted:
+				return taken
+			case <-time.After(answerTime):
+			}
+		}
+	}
+	first := take()
+	if uid, err := userOf(within(first)); err != nil || uid != me.UID {
+		t.Errorf("it is %q's (%v), want %q", uid, err, me.UID)
+	}
+	take()
+	third, err := Dial(t.Context(), bound.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = third.Close() }()
+	if _, err := third.Read(make([]byte, 1)); err == nil {
+		t.Error("a third is not hung up on")
+	}
+	_ = first.Close()
+	take()
+}
+
 // TestAPipeHasTheAccessListThatItWasGiven, also the instance that a client meets.
 func TestAPipeHasTheAccessListThatItWasGiven(t *testing.T) {
 	address := SocketIn(filepath.Join(t.TempDir(), "d"))

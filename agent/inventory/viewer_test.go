@@ -193,4 +193,7 @@ func TestTheLogTellsOnceOfEachStateOfALoginRun(t *testing.T) {
 	if !slices.Equal(said, want) {
 		t.Errorf("it says %q", said)
 	}
+	if n := len(inv.output.logins); n > 0 {
+		t.Errorf("%d runs that are over are remembered", n)
+	}
 }

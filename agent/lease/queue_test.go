@@ -273,16 +273,20 @@ func TestAPlaceInTheQueueCanBeGivenUp(t *testing.T) {
 
 func TestLeasesThatHaveEndedAreForgottenInTheEnd(t *testing.T) {
 	d, _ := begin(t, newWorld(t, virtualKey(1)), &memory{})
-	var ids []string
+	var ids, secrets []string
 	for range endedKept + 1 {
 		l := mustTake(t, d, token("ci"), forMock(""))
 		mustRelease(t, d, token("ci"), l.ID)
-		ids = append(ids, l.ID)
+		ids, secrets = append(ids, l.ID), append(secrets, l.Token)
 	}
 	wantCode(t, d.Check(token("ci"), ids[0], 1), failure.LeaseUnknown)
 	wantCode(t, d.Check(token("ci"), ids[1], 2), failure.LeaseOver)
-	if n := len(d.index.byName); n != endedKept {
-		t.Errorf("%d are known", n)
+	if err := d.Over([]byte(secrets[0])); err != nil {
+		t.Errorf("the oldest token: %v", err)
+	}
+	wantCode(t, d.Over([]byte(secrets[1])), failure.LeaseOver)
+	if names, tokens := len(d.index.byName), len(d.index.tokens); names != endedKept || tokens != endedKept {
+		t.Errorf("%d are known, and %d tokens", names, tokens)
 	}
 }
 

@@ -1,5 +1,3 @@
-//go:build unix
-
 package platform
 
 import (
@@ -17,31 +15,33 @@ const crowd = 16
 
 // usersListener hangs up on whoever has as many connections as one may have.
 type usersListener struct {
-	*net.UnixListener
-	most int
+	net.Listener
+	// whose says before anything was read whose a connection is.
+	whose func(net.Conn) (uid string, err error)
+	most  int
 
 	mu   sync.Mutex
 	open map[string]int // by uid
 	all  int
 }
 
-func limitUsers(l *net.UnixListener, most int) net.Listener {
-	return &usersListener{UnixListener: l, most: most, open: make(map[string]int)}
+func limitUsers(l net.Listener, whose func(net.Conn) (uid string, err error), most int) *usersListener {
+	return &usersListener{Listener: l, whose: whose, most: most, open: make(map[string]int)}
 }
 
 // Accept waits for a connection of somebody who may have one.
 func (l *usersListener) Accept() (net.Conn, error) {
 	for {
-		conn, err := l.AcceptUnix()
+		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		peer, err := peerOf(conn)
-		if err != nil || !l.enter(peer.UID) {
+		uid, err := l.whose(conn)
+		if err != nil || !l.enter(uid) {
 			_ = conn.Close()
 			continue
 		}
-		return &userConn{UnixConn: conn, leave: sync.OnceFunc(func() { l.leave(peer.UID) })}, nil
+		return &userConn{Conn: conn, leave: sync.OnceFunc(func() { l.leave(uid) })}, nil
 	}
 }
 
@@ -66,12 +66,20 @@ func (l *usersListener) leave(uid string) {
 }
 
 type userConn struct {
-	*net.UnixConn
+	net.Conn
 	leave func()
 }
 
 // Close closes the connection.
 func (c *userConn) Close() error {
 	defer c.leave()
-	return c.UnixConn.Close()
+	return c.Conn.Close()
+}
+
+// within is the connection that the operating system knows.
+func within(conn net.Conn) net.Conn {
+	if c, limited := conn.(*userConn); limited {
+		return c.Conn
+	}
+	return conn
 }
