@@ -16,12 +16,13 @@ const (
 	beyondATR = "runtime error: index out of range [33]"
 	// pcscd looks within some milliseconds, and a second where a card is slow.
 	looksAgain = 10 * time.Millisecond
-	mostLooks  = 200
+	mostLooks  = 100
 )
 
 var errUninitialized = errors.New("pcsc: a reader is not initialized yet")
 
-// initialized asks until all readers of the answer are.
+// initialized asks until all readers of the answer are; else nothing has changed yet,
+// and the other readers are as they were.
 func initialized(ask func() error) error {
 	for range mostLooks {
 		if err := caught(ask); !errors.Is(err, errUninitialized) {
@@ -29,7 +30,7 @@ func initialized(ask func() error) error {
 		}
 		<-time.After(looksAgain)
 	}
-	return SCARD_E_READER_UNAVAILABLE
+	return SCARD_E_TIMEOUT
 }
 
 func caught(ask func() error) (err error) {

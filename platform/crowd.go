@@ -76,6 +76,15 @@ func (c *userConn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite says that nothing more comes, as a refusal does before it hangs up; where
+// the connection cannot, it is left to Close.
+func (c *userConn) CloseWrite() error {
+	if half, can := c.Conn.(interface{ CloseWrite() error }); can {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // within is the connection that the operating system knows.
 func within(conn net.Conn) net.Conn {
 	if c, limited := conn.(*userConn); limited {

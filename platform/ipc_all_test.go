@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 )
@@ -82,6 +83,12 @@ func TestAUserWithManyConnectionsGetsNoMore(t *testing.T) {
 			}
 			if _, err := PeerOf(conn); err != nil {
 				t.Errorf("nobody knows whose it is: %v", err)
+			}
+			if program := ProgramOf(conn); program != filepath.Base(os.Args[0]) && runtime.GOOS == "linux" {
+				t.Errorf("it is of the program %q", program)
+			}
+			if _, half := conn.(interface{ CloseWrite() error }); !half {
+				t.Error("it cannot be closed by half")
 			}
 			accepted <- conn
 		}

@@ -14,7 +14,7 @@ import (
 // (NetUserGetLocalGroups).
 func look(uid string) Standing {
 	s := Standing{Admin: uid == localSystem || listed(administratorsName(), uid), Member: listed(serviceGroup, uid), Present: uid == presentUser()}
-	if s.Admin {
+	if s.Admin && s.Member {
 		return s
 	}
 	of, err := user.LookupId(uid)
