@@ -344,7 +344,8 @@ func (d *Desk) Over(secret []byte) error {
 		return nil
 	case found.lease.State != contract.LeaseActive:
 		return isOver(&found.lease)
-	default:
+	case !d.now().Before(found.due):
 		return timeUp(&found.lease)
 	}
+	return nil
 }

@@ -76,6 +76,9 @@ func TestTheLeasesOwnTokenIsNowhereAndDiesWithIt(t *testing.T) {
 	if !strings.HasPrefix(l.Token, TokenPrefix) {
 		t.Fatalf("the token is %q", l.Token)
 	}
+	if err := d.Over([]byte(l.Token)); err != nil {
+		t.Errorf("while it is active: %v", err)
+	}
 	if found, ok := d.Token([]byte(l.Token)); !ok || found.ID != l.ID {
 		t.Errorf("found %v %+v", ok, found)
 	}

@@ -146,7 +146,7 @@ func explain(err error) (code int, words string) {
 		}
 		return exitNotReachable, fmt.Sprintf("%s: %s\n  → %s", entry.Code, what, advice(entry))
 	case errors.As(err, &problem) && problem.Code == string(failure.Unauthorized) && getenv("AUTHBRIDGE_URL") != "" && getenv("AUTHBRIDGE_TOKEN") == "":
-		return exitRefused, problem.Code + ": AUTHBRIDGE_URL is set, and AUTHBRIDGE_TOKEN is not\n  → set it to a token, which `authbridge token create` makes where the daemon is yours; or unset AUTHBRIDGE_URL, and your own daemon is found by its socket"
+		return exitRefused, problem.Code + ": AUTHBRIDGE_URL is set, and AUTHBRIDGE_TOKEN is not\n  → unset AUTHBRIDGE_URL, and your own daemon is found by its socket; or set AUTHBRIDGE_TOKEN to a token that `authbridge token create` has made there"
 	case errors.As(err, &problem):
 		return explainProblem(problem)
 	case errors.Is(err, context.Canceled):
