@@ -135,9 +135,10 @@ func parseConfig(path string, text []byte) (c Config, places map[string]string, 
 		}
 	case errors.As(err, &decode):
 		line, column := decode.Position()
-		bad.Findings = append(bad.Findings, Finding{path, line, column, strings.TrimPrefix(decode.Error(), "toml: "), "write it as docs/configuration.md shows"})
+		// What stands behind it was not read: nothing is known of the values.
+		return c, places, &ConfigError{[]Finding{{path, line, column, strings.TrimPrefix(decode.Error(), "toml: "), "write it as docs/configuration.md shows"}}}
 	case err != nil:
-		bad.Findings = append(bad.Findings, Finding{Where: path, What: err.Error(), Remedy: "write it as docs/configuration.md shows"})
+		return c, places, &ConfigError{[]Finding{{Where: path, What: err.Error(), Remedy: "write it as docs/configuration.md shows"}}}
 	}
 	values := []Finding{}
 	setText := func(key string, to *string, given any) {

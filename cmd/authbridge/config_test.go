@@ -78,6 +78,16 @@ redirect = "https://app.example.nhs.uk/callback"
 	}
 }
 
+// TestBrokenTOMLIsTheOnlyFinding: what was not read is not said to be missing.
+func TestBrokenTOMLIsTheOnlyFinding(t *testing.T) {
+	t.Parallel()
+	_, _, err := parseConfig("c.toml", []byte("[[mock.client]]\nid = \"one\"\npattern = client_secret_post\n"))
+	var bad *ConfigError
+	if !errors.As(err, &bad) || len(bad.Findings) != 1 || bad.Findings[0].Line != 3 {
+		t.Errorf("it says %v", err)
+	}
+}
+
 func TestABadTableOfAListSaysWhichItIs(t *testing.T) {
 	t.Parallel()
 	_, _, err := parseConfig("c.toml", []byte(`[[relying_party]]
